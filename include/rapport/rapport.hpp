@@ -1,0 +1,39 @@
+#pragma once
+
+/// Everything, for users and examples; the library itself includes what it needs.
+
+#include <rapport/version.hpp>
+
+#include <rapport/base/eigen.hpp>
+#include <rapport/base/error.hpp>
+#include <rapport/base/interval.hpp>
+#include <rapport/base/missing.hpp>
+#include <rapport/base/parallel.hpp>
+#include <rapport/base/progress.hpp>
+#include <rapport/base/random.hpp>
+
+#include <rapport/math/distributions.hpp>
+#include <rapport/math/minimize.hpp>
+#include <rapport/math/moments.hpp>
+#include <rapport/math/multiple_testing.hpp>
+#include <rapport/math/quadrature.hpp>
+#include <rapport/math/ranks.hpp>
+#include <rapport/math/resample.hpp>
+
+#include <rapport/data/csv.hpp>
+#include <rapport/data/expression.hpp>
+#include <rapport/data/factor.hpp>
+#include <rapport/data/json.hpp>
+#include <rapport/data/table.hpp>
+
+// mixed
+
+// score
+
+// agree
+
+// correlate
+
+// alliance
+
+// report

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "command.hpp"
+
+namespace rapport::program {
+
+/// Each adds one command (or a family of commands) to the program.
+
+}  // namespace rapport::program
