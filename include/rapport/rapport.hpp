@@ -26,7 +26,9 @@
 #include <rapport/data/json.hpp>
 #include <rapport/data/table.hpp>
 
-// mixed
+#include <rapport/mixed/design.hpp>
+#include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/inference.hpp>
 
 // score
 

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <rapport/mixed/design.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace rapport {
+
+/// What a fit maximises.
+enum class Criterion { reml, ml };
+
+/// "reml" or "ml".
+[[nodiscard]] std::optional<Criterion> parse_criterion(std::string_view text);
+
+struct FitOptions {
+  Criterion criterion = Criterion::reml;
+  Index iterations = 200;      ///< Newton steps at most; ≥ 0
+  bool random_effects = true;  ///< compute the BLUPs and their conditional covariances
+  int threads = 1;             ///< 0: every core; results do not depend on it
+};
+
+/// Fixed effects in the order of the design's columns. A column that depends linearly on those
+/// before it is dropped.
+struct FixedEffects {
+  std::vector<std::string> terms;    ///< the p columns that were kept
+  std::vector<Index> columns;        ///< where they stand in Design::fixed
+  Eigen::VectorXd estimate;          ///< p
+  Eigen::VectorXd standard_error;    ///< p
+  Eigen::MatrixXd covariance;        ///< p × p, σ²(X'V⁻¹X)⁻¹
+  std::vector<std::string> dropped;  ///< names of the columns that were dropped
+};
+
+/// One term of Design::random.
+struct RandomEffects {
+  std::string factor;
+  std::vector<std::string> terms;          ///< q
+  std::vector<std::string> levels;         ///< m
+  Eigen::VectorXd sd;                      ///< q
+  Eigen::MatrixXd correlation;             ///< q × q; NaN off the diagonal where an SD is 0
+  Eigen::MatrixXd covariance;              ///< q × q
+  Eigen::MatrixXd blups;                   ///< m × q; empty unless asked for
+  Eigen::MatrixXd conditional_covariance;  ///< mq × q: level g in rows gq … gq + q − 1, given the
+                                           ///< estimated parameters
+};
+
+struct ResidualError {
+  double sd;  ///< of an observation of weight 1
+};
+
+/// The criterion at the optimum, with all its constants. Parameters are fixed effects, covariances
+/// and σ.
+struct CriterionValue {
+  Criterion method;
+  double value;           ///< −2 log L, or the REML criterion
+  double log_likelihood;  ///< −value / 2
+  Index parameters;
+  double aic;
+  double bic;   ///< by the number of observations
+  double aicc;  ///< NaN unless observations > parameters + 1
+};
+
+/// Why to believe that the end of the search is a minimum. Everything is in units that no rescaling
+/// of the data changes.
+struct Certificate {
+  double predicted_decrease;  ///< of the criterion by one more Newton step
+  double smallest_curvature;  ///< least eigenvalue of the Hessian in the standardised factor of the
+                              ///< covariances
+  double boundary_multiplier;  ///< least eigenvalue of the gradient in the covariances along
+                               ///< directions of variance 0; ≥ 0 at an optimum, NaN if there is no
+                               ///< such direction
+};
+
+/// How the search went.
+struct OptimizerReport {
+  bool converged;
+  Index iterations;
+  Index evaluations;     ///< of the criterion
+  double gradient_norm;  ///< largest entry, by the standardised factor of the covariances
+  bool singular;         ///< a covariance matrix of random effects is not of full rank
+  Certificate certificate;
+  std::string message;  ///< in plain words; says which variance is 0 and which correlation ±1
+};
+
+/// What the fit rests on.
+struct DataUse {
+  Index observations;
+  Index omitted;
+  double residual_df;  ///< observations − rank of X
+};
+
+/// A fitted Gaussian mixed model, all of it plain numbers.
+struct [[nodiscard]] MixedFit {
+  FixedEffects fixed;
+  std::vector<RandomEffects> random;  ///< in the order of Design::random
+  ResidualError residual;
+  CriterionValue criterion;
+  OptimizerReport optimizer;
+  DataUse data;
+};
+
+/// A design compressed to the cross-products that the likelihood needs; rows are not looked at
+/// again. Cheap to copy, immutable.
+///
+///     const MixedModel model(design);
+///     const MixedFit fit = model.fit({.criterion = Criterion::ml});
+///     const FixedInference inference(model, fit, DegreesOfFreedom::satterthwaite);
+///
+/// Throws DataError if the design allows no estimate: no rows, no column, non-finite numbers,
+/// weights that are not positive, no degree of freedom left for the residual, or a grouping factor
+/// with as many levels as rows (its effects and the residual cannot be told apart).
+class MixedModel {
+ public:
+  explicit MixedModel(const Design& design, int threads = 1);
+
+  /// Minimises the criterion. Nothing is thrown for a singular or an unfinished fit: see
+  /// MixedFit::optimizer.
+  [[nodiscard]] MixedFit fit(const FitOptions& options = {}) const;
+
+  /// The same design with another response of n values (offset and weights stay); only its own
+  /// column is compressed again.
+  [[nodiscard]] MixedModel with_response(const VectorView& response) const;
+
+  /// Kept by the functions of inference.hpp.
+  struct Data;
+  [[nodiscard]] const Data& data() const { return *data_; }
+
+ private:
+  explicit MixedModel(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  std::shared_ptr<const Data> data_;
+};
+
+/// MixedModel(design).fit(options).
+MixedFit fit_mixed_model(const Design& design, const FitOptions& options = {});
+
+/// offset + Xβ + Zb for every row of the design (conditional), or offset + Xβ (`population`).
+[[nodiscard]] Eigen::VectorXd fitted_values(const Design& design, const MixedFit& fit,
+                                            bool population = false);
+
+}  // namespace rapport
