@@ -38,4 +38,6 @@
 
 // alliance
 
-// report
+#include <rapport/report/html.hpp>
+#include <rapport/report/markup.hpp>
+#include <rapport/report/plot.hpp>

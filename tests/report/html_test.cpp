@@ -1,0 +1,71 @@
+#include <rapport/base/error.hpp>
+#include <rapport/report/html.hpp>
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <sstream>
+
+namespace rapport::report {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Page small_page() {
+  PageTable table{.caption = "Fixed effects",
+                  .header = {"Term", "Estimate"},
+                  .rows = {{"a<b", "−1.20"}, {"c", "3.40"}}};
+  return {
+      .title = "Alliance & outcome",
+      .sections = {{"One", {Paragraph{"text"}, table}}, {"Two", {Figure{.title = "A figure"}}}}};
+}
+
+TEST(Html, IsSelfContained) {
+  const std::string html = to_html(small_page());
+  EXPECT_THAT(html, Not(HasSubstr("<script")));
+  EXPECT_THAT(html, Not(HasSubstr("<link")));
+  EXPECT_THAT(html, Not(HasSubstr("url(http")));
+  EXPECT_THAT(html, HasSubstr("<svg"));
+}
+
+TEST(Html, TablesHaveHeadersForScreenReaders) {
+  const std::string html = to_html(small_page());
+  EXPECT_THAT(html, HasSubstr("<caption>Fixed effects</caption>"));
+  EXPECT_THAT(html,
+              HasSubstr("<th scope=\"col\">Term</th><th scope=\"col\" class=\"n\">Estimate</th>"));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"row\">a&lt;b</th><td class=\"n\">−1.20</td>"));
+}
+
+TEST(Html, EscapesTitlesAndWarnings) {
+  Page page = small_page();
+  page.warnings = {"x < y"};
+  const std::string html = to_html(page);
+  EXPECT_THAT(html, HasSubstr("<title>Alliance &amp; outcome</title>"));
+  EXPECT_THAT(html, HasSubstr("<li>x &lt; y</li>"));
+}
+
+TEST(Html, RefusesARaggedTable) {
+  Page page;
+  page.sections = {{"One", {PageTable{.caption = "", .header = {"a"}, .rows = {{"1", "2"}}}}}};
+  EXPECT_THROW((void)to_html(page), InvalidArgument);
+}
+
+TEST(WritePage, WritesAllOrNothing) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / "rapport_write_page_test";
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "page.html").string();
+  write_page(path, "whole");
+  std::stringstream read;
+  read << std::ifstream(path).rdbuf();
+  EXPECT_EQ(read.str(), "whole");
+  EXPECT_FALSE(std::filesystem::exists(path + ".part"));
+  EXPECT_THROW(write_page((folder / "absent" / "page.html").string(), "x"), DataError);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace rapport::report
