@@ -1,0 +1,779 @@
+#include <rapport/base/error.hpp>
+#include <rapport/base/missing.hpp>
+#include <rapport/data/expression.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace rapport {
+namespace {
+
+constexpr int deepest_nesting = 200;
+constexpr int deepest_tree = 1000;
+
+struct FunctionName {
+  std::string_view name;
+  std::size_t arguments;
+};
+
+constexpr std::array<FunctionName, 10> functions = {{{"log", 1},
+                                                     {"exp", 1},
+                                                     {"sqrt", 1},
+                                                     {"abs", 1},
+                                                     {"factor", 1},
+                                                     {"present", 1},
+                                                     {"mean", 1},
+                                                     {"within", 2},
+                                                     {"between", 2},
+                                                     {"lag", 3}}};
+
+const FunctionName* find_function(std::string_view name) {
+  const auto* const found = std::find_if(functions.begin(), functions.end(),
+                                         [&](const FunctionName& f) { return f.name == name; });
+  return found == functions.end() ? nullptr : found;
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Letters of ASCII and every byte of a longer UTF-8 character.
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool continues_name(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.'; }
+
+bool starts_name(std::string_view text) {
+  if (text.empty()) return false;
+  if (text[0] == '.') return text.size() == 1 || !is_digit(text[1]);
+  return is_letter(text[0]) || text[0] == '_';
+}
+
+/// Binary operators by how tightly they bind; those of one level associate from the left, ^ from
+/// the right.
+enum Level { disjunction, conjunction, negation, comparison, sum, product, sign, power, operand };
+
+struct Operator {
+  std::string_view text;
+  Level level;
+};
+
+constexpr std::array<Operator, 13> operators = {{{"==", comparison},
+                                                 {"!=", comparison},
+                                                 {"<=", comparison},
+                                                 {">=", comparison},
+                                                 {"<", comparison},
+                                                 {">", comparison},
+                                                 {"|", disjunction},
+                                                 {"&", conjunction},
+                                                 {"+", sum},
+                                                 {"-", sum},
+                                                 {"*", product},
+                                                 {"/", product},
+                                                 {"^", power}}};
+
+Expression call(std::string name, std::vector<Expression> arguments, std::size_t position) {
+  ExpressionNode node{.kind = ExpressionNode::Kind::call,
+                      .number = 0,
+                      .name = std::move(name),
+                      .arguments = std::move(arguments),
+                      .position = position,
+                      .depth = 1};
+  for (const Expression& argument : node.arguments)
+    node.depth = std::max(node.depth, argument->depth + 1);
+  return std::make_shared<const ExpressionNode>(std::move(node));
+}
+
+Expression leaf(ExpressionNode::Kind kind, double number, std::string name, std::size_t position) {
+  return std::make_shared<const ExpressionNode>(ExpressionNode{.kind = kind,
+                                                               .number = number,
+                                                               .name = std::move(name),
+                                                               .arguments = {},
+                                                               .position = position,
+                                                               .depth = 1});
+}
+
+/// Recursive descent, one function a level of the grammar.
+class Parser {
+ public:
+  Parser(std::string_view text, std::size_t position) : text_(text), p_(position) {}
+
+  [[nodiscard]] std::size_t position() const { return p_; }
+
+  void skip_blanks() {
+    while (p_ < text_.size() && std::strchr(" \t\r\n", text_[p_]) != nullptr && text_[p_] != '\0')
+      ++p_;
+  }
+
+  [[noreturn]] void fail(const std::string& message, std::size_t position) const {
+    throw FormulaError(message, std::string(text_), position);
+  }
+
+  [[noreturn]] void unexpected(const std::string& wanted) const {
+    if (p_ >= text_.size()) fail("the expression ends where " + wanted + " is required", p_);
+    std::size_t length = 1;  // a whole UTF-8 character
+    while (p_ + length < text_.size() &&
+           (static_cast<unsigned char>(text_[p_ + length]) & 0xC0U) == 0x80U)
+      ++length;
+    fail("unexpected `" + std::string(text_.substr(p_, length)) + "` where " + wanted +
+             " is required",
+         p_);
+  }
+
+  Expression expression() { return binary(disjunction); }
+
+  Expression operand_here() {
+    skip_blanks();
+    const std::size_t start = p_;
+    if (p_ >= text_.size()) unexpected("a name, a number or `(`");
+    const char c = text_[p_];
+    if (c == '(') return parenthesised();
+    if (c == '"' || c == '\'')
+      return leaf(ExpressionNode::Kind::text, 0, quoted(c, "string"), start);
+    if (is_digit(c) || (c == '.' && p_ + 1 < text_.size() && is_digit(text_[p_ + 1])))
+      return number();
+    if (c != '`' && !starts_name(text_.substr(p_))) unexpected("a name, a number or `(`");
+    const bool plain = c != '`';
+    std::string word = name();
+    const std::size_t after = p_;
+    skip_blanks();
+    if (plain && p_ < text_.size() && text_[p_] == '(') return function(std::move(word), start);
+    p_ = after;
+    return leaf(ExpressionNode::Kind::column, 0, std::move(word), start);
+  }
+
+  std::string name() {
+    skip_blanks();
+    if (p_ < text_.size() && text_[p_] == '`') {
+      const std::size_t start = p_;
+      std::string word = quoted('`', "name");
+      if (word.empty()) fail("an empty name", start);
+      return word;
+    }
+    if (!starts_name(text_.substr(std::min(p_, text_.size())))) unexpected("a column name");
+    const std::size_t start = p_;
+    while (p_ < text_.size() && continues_name(text_[p_])) ++p_;
+    return std::string(text_.substr(start, p_ - start));
+  }
+
+ private:
+  /// Counts levels of recursion, so that no text can exhaust the stack.
+  class Nesting {
+   public:
+    explicit Nesting(Parser& parser) : parser_(parser) {
+      if (++parser_.nesting_ > deepest_nesting)
+        parser_.fail("nested deeper than " + std::to_string(deepest_nesting) + " levels",
+                     parser_.p_);
+    }
+    ~Nesting() { --parser_.nesting_; }
+    Nesting(const Nesting&) = delete;
+    Nesting& operator=(const Nesting&) = delete;
+
+   private:
+    Parser& parser_;
+  };
+
+  /// The operator at p_ if it is of this level, without moving.
+  [[nodiscard]] const Operator* operator_here(Level level) {
+    const std::size_t before = p_;
+    skip_blanks();
+    const std::string_view rest = text_.substr(std::min(p_, text_.size()));
+    for (const Operator& candidate : operators)
+      if (rest.substr(0, candidate.text.size()) == candidate.text) {
+        if (candidate.level == level) return &candidate;
+        break;
+      }
+    p_ = before;
+    return nullptr;
+  }
+
+  Expression checked(Expression expression, std::size_t position) const {
+    if (expression->depth > deepest_tree)
+      fail("an expression of more than " + std::to_string(deepest_tree) + " terms in a chain",
+           position);
+    return expression;
+  }
+
+  Expression binary(Level level) {
+    if (level == negation) return unary("!", negation, comparison);
+    if (level == sign) return sign_or_power();
+    const auto next = static_cast<Level>(level + 1);
+    Expression left = binary(next);
+    while (const Operator* found = operator_here(level)) {
+      const std::size_t at = p_;
+      p_ += found->text.size();
+      Expression right = binary(next);
+      left = checked(call(std::string(found->text), {std::move(left), std::move(right)}, at), at);
+      if (level == comparison && operator_here(comparison) != nullptr)
+        fail("comparisons do not chain; join two with `&`", p_);
+    }
+    return left;
+  }
+
+  Expression unary(std::string_view mark, Level own, Level next) {
+    skip_blanks();
+    const bool there =
+        p_ < text_.size() && text_.substr(p_, mark.size()) == mark && text_.substr(p_, 2) != "!=";
+    if (!there) return binary(next);
+    const Nesting nesting(*this);
+    const std::size_t at = p_;
+    p_ += mark.size();
+    return checked(call(std::string(mark), {binary(own)}, at), at);
+  }
+
+  /// A sign binds less tightly than ^ to its right (−2^2 is −4) but may stand after it (2^−1).
+  Expression sign_or_power() {
+    skip_blanks();
+    if (p_ < text_.size() && (text_[p_] == '-' || text_[p_] == '+')) {
+      const Nesting nesting(*this);
+      const std::size_t at = p_++;
+      return call(std::string(1, text_[at]), {sign_or_power()}, at);
+    }
+    Expression base = operand_here();
+    if (operator_here(power) == nullptr) return base;
+    const Nesting nesting(*this);
+    const std::size_t at = p_++;
+    Expression exponent = sign_or_power();
+    return call("^", {std::move(base), std::move(exponent)}, at);
+  }
+
+  Expression parenthesised() {
+    const Nesting nesting(*this);
+    const std::size_t opened = p_++;
+    Expression inner = expression();
+    skip_blanks();
+    if (p_ >= text_.size()) fail("`(` is never closed", opened);
+    if (text_[p_] != ')') unexpected("an operator or `)`");
+    ++p_;
+    return inner;
+  }
+
+  Expression function(std::string name, std::size_t start) {
+    const Nesting nesting(*this);
+    const FunctionName* known = find_function(name);
+    if (known == nullptr) {
+      std::vector<std::string_view> names;
+      for (const FunctionName& f : functions) names.push_back(f.name);
+      const std::string near = nearest_name(name, names);
+      fail("there is no function `" + name + "`" +
+               (near.empty() ? "" : "; did you mean `" + near + "`?"),
+           start);
+    }
+    const std::size_t opened = p_++;
+    std::vector<Expression> arguments;
+    while (true) {
+      arguments.push_back(expression());
+      skip_blanks();
+      if (p_ >= text_.size()) fail("`(` is never closed", opened);
+      if (text_[p_] == ')') break;
+      if (text_[p_] != ',') unexpected("`,` or `)`");
+      ++p_;
+    }
+    ++p_;
+    if (arguments.size() != known->arguments)
+      fail("`" + name + "` takes " + std::to_string(known->arguments) +
+               (known->arguments == 1 ? " argument" : " arguments") + ", not " +
+               std::to_string(arguments.size()),
+           start);
+    return call(std::move(name), std::move(arguments), start);
+  }
+
+  Expression number() {
+    const std::size_t start = p_;
+    double value = 0;
+    const char* const end = text_.data() + text_.size();
+    const auto parsed = std::from_chars(text_.data() + p_, end, value);
+    p_ = static_cast<std::size_t>(parsed.ptr - text_.data());
+    if (parsed.ec != std::errc()) fail("a number outside the range of double precision", start);
+    if (p_ < text_.size() && continues_name(text_[p_]))
+      fail("a name cannot start with a digit; write it in backquotes", start);
+    return leaf(ExpressionNode::Kind::number, value, {}, start);
+  }
+
+  /// Text between two marks; a backslash before a mark or a backslash stands for that character.
+  std::string quoted(char mark, const std::string& what) {
+    const std::size_t opened = p_++;
+    std::string inside;
+    for (; p_ < text_.size(); ++p_) {
+      if (text_[p_] == mark) {
+        ++p_;
+        return inside;
+      }
+      const bool escape = text_[p_] == '\\' && p_ + 1 < text_.size() &&
+                          (text_[p_ + 1] == mark || text_[p_ + 1] == '\\');
+      if (escape) ++p_;
+      inside += text_[p_];
+    }
+    fail("the " + what + " is never closed", opened);
+  }
+
+  std::string_view text_;
+  std::size_t p_;
+  int nesting_ = 0;
+};
+
+std::string marked(std::string_view text, char mark) {
+  std::string out(1, mark);
+  for (const char c : text) {
+    if (c == mark || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + mark;
+}
+
+bool is_operator(const ExpressionNode& node) {
+  return node.kind == ExpressionNode::Kind::call && find_function(node.name) == nullptr;
+}
+
+Level level_of(const ExpressionNode& node) {
+  if (node.kind == ExpressionNode::Kind::number && std::signbit(node.number)) return sign;
+  if (!is_operator(node)) return operand;
+  if (node.name == "!") return negation;
+  if (node.arguments.size() == 1) return sign;
+  const auto* const found = std::find_if(operators.begin(), operators.end(),
+                                         [&](const Operator& o) { return o.text == node.name; });
+  return found == operators.end() ? operand : found->level;
+}
+
+std::string written(const Expression& expression, Level least);
+
+std::string written_operator(const ExpressionNode& node) {
+  const Level level = level_of(node);
+  if (node.arguments.size() == 1) return node.name + written(node.arguments[0], level);
+  if (level == power)
+    return written(node.arguments[0], operand) + "^" + written(node.arguments[1], sign);
+  const auto tighter = static_cast<Level>(level + 1);
+  const Level left = level == comparison ? tighter : level;
+  return written(node.arguments[0], left) + " " + node.name + " " +
+         written(node.arguments[1], tighter);
+}
+
+/// The text of an expression, in parentheses if it binds less tightly than its place requires.
+std::string written(const Expression& expression, Level least) {
+  const ExpressionNode& node = *expression;
+  std::string text;
+  if (node.kind == ExpressionNode::Kind::number) text = shortest_decimal(node.number);
+  if (node.kind == ExpressionNode::Kind::text) text = marked(node.name, '"');
+  if (node.kind == ExpressionNode::Kind::column) text = quoted_name(node.name);
+  if (is_operator(node)) {
+    text = written_operator(node);
+  } else if (node.kind == ExpressionNode::Kind::call) {
+    text = node.name + "(";
+    for (std::size_t i = 0; i < node.arguments.size(); ++i)
+      text += (i > 0 ? ", " : "") + written(node.arguments[i], disjunction);
+    text += ")";
+  }
+  return level_of(node) < least ? "(" + text + ")" : text;
+}
+
+// ---- evaluation ----
+
+struct Text {
+  std::string value;
+};
+
+using Value = std::variant<Eigen::VectorXd, Factor, Text>;
+
+std::string describe(const Expression& expression) {
+  return expression->kind == ExpressionNode::Kind::column ? "column \"" + expression->name + "\""
+                                                          : "`" + to_string(expression) + "`";
+}
+
+std::optional<double> as_number(const std::string& text) {
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != end || !std::isfinite(value))
+    return std::nullopt;
+  return value;
+}
+
+double finite_or_missing(double value) { return std::isfinite(value) ? value : missing; }
+
+double compare(const std::string& operation, double difference) {
+  if (operation == "==") return difference == 0 ? 1 : 0;
+  if (operation == "!=") return difference != 0 ? 1 : 0;
+  if (operation == "<") return difference < 0 ? 1 : 0;
+  if (operation == "<=") return difference <= 0 ? 1 : 0;
+  if (operation == ">") return difference > 0 ? 1 : 0;
+  return difference >= 0 ? 1 : 0;
+}
+
+double three_way(double a, double b) { return a < b ? -1 : (a > b ? 1 : 0); }
+
+double combine(char operation, double a, double b) {
+  switch (operation) {
+    case '+':
+      return a + b;
+    case '-':
+      return a - b;
+    case '*':
+      return a * b;
+    case '/':
+      return a / b;
+    case '^':
+      return std::pow(a, b);
+    case '&':
+      return a != 0 && b != 0 ? 1 : 0;
+    default:
+      return a != 0 || b != 0 ? 1 : 0;
+  }
+}
+
+class Evaluator {
+ public:
+  explicit Evaluator(const Table& table) : table_(table) {}
+
+  Value value(const Expression& expression) const {
+    const ExpressionNode& node = *expression;
+    switch (node.kind) {
+      case ExpressionNode::Kind::number:
+        return Eigen::VectorXd(Eigen::VectorXd::Constant(table_.rows(), node.number));
+      case ExpressionNode::Kind::text:
+        return Text{node.name};
+      case ExpressionNode::Kind::column: {
+        const Column& column = table_.column(node.name);
+        if (const auto* numbers = std::get_if<Eigen::VectorXd>(&column.values)) return *numbers;
+        return std::get<Factor>(column.values);
+      }
+      case ExpressionNode::Kind::call:
+        break;
+    }
+    return is_operator(node) ? operation(expression) : function(expression);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const {
+    if (table_.origin().file.empty()) throw DataError(message);
+    throw DataError(message, table_.origin().file);
+  }
+
+  [[nodiscard]] Eigen::VectorXd numbers(const Expression& expression,
+                                        const std::string& operation) const {
+    Value found = value(expression);
+    if (auto* held = std::get_if<Eigen::VectorXd>(&found)) return std::move(*held);
+    fail("`" + operation + "` requires numbers, but " + describe(expression) +
+         (std::holds_alternative<Factor>(found) ? " is categorical" : " is text"));
+  }
+
+  [[nodiscard]] Factor groups(const Expression& expression) const {
+    Value found = value(expression);
+    if (auto* held = std::get_if<Eigen::VectorXd>(&found)) return make_factor(*held);
+    if (auto* held = std::get_if<Factor>(&found)) return std::move(*held);
+    fail(describe(expression) + " is text; a column of groups is required");
+  }
+
+  Value operation(const Expression& expression) const {
+    const ExpressionNode& node = *expression;
+    const Level level = level_of(node);
+    if (level == comparison) return comparison_of(node);
+    Eigen::VectorXd left = numbers(node.arguments[0], node.name);
+    if (node.arguments.size() == 1) {
+      if (node.name == "-") left = -left;
+      if (node.name == "!")
+        left =
+            left.unaryExpr([](double a) { return std::isnan(a) ? missing : (a == 0 ? 1.0 : 0.0); })
+                .eval();
+      return left;
+    }
+    const Eigen::VectorXd right = numbers(node.arguments[1], node.name);
+    const char sign_of_operation = node.name[0];
+    return Eigen::VectorXd(left.binaryExpr(right, [&](double a, double b) {
+      return std::isnan(a) || std::isnan(b) ? missing
+                                            : finite_or_missing(combine(sign_of_operation, a, b));
+    }));
+  }
+
+  /// Numbers compare by value and categories by name; a category and a number compare by value
+  /// where every category is a number. Categories have no order besides.
+  Value comparison_of(const ExpressionNode& node) const {
+    const Value left = value(node.arguments[0]);
+    const Value right = value(node.arguments[1]);
+    const bool equality = node.name == "==" || node.name == "!=";
+    if (std::holds_alternative<Text>(left) && std::holds_alternative<Text>(right))
+      fail("`" + node.name + "` compares two texts; one side must be a column");
+    Eigen::VectorXd result(table_.rows());
+    const bool by_name = equality && !std::holds_alternative<Eigen::VectorXd>(left) &&
+                         !std::holds_alternative<Eigen::VectorXd>(right);
+    if (by_name) {
+      for (Index i = 0; i < result.size(); ++i) {
+        const std::string* a = name_at(left, i);
+        const std::string* b = name_at(right, i);
+        result[i] = a == nullptr || b == nullptr ? missing : compare(node.name, *a == *b ? 0 : 1);
+      }
+      return result;
+    }
+    const Eigen::VectorXd a = as_numbers(left, node, 0);
+    const Eigen::VectorXd b = as_numbers(right, node, 1);
+    for (Index i = 0; i < result.size(); ++i)
+      result[i] = std::isnan(a[i]) || std::isnan(b[i]) ? missing
+                                                       : compare(node.name, three_way(a[i], b[i]));
+    return result;
+  }
+
+  static const std::string* name_at(const Value& value, Index row) {
+    if (const auto* text = std::get_if<Text>(&value)) return &text->value;
+    const Factor& factor = std::get<Factor>(value);
+    const std::int32_t code = factor.codes[static_cast<std::size_t>(row)];
+    return code < 0 ? nullptr : &factor.levels[static_cast<std::size_t>(code)];
+  }
+
+  Eigen::VectorXd as_numbers(const Value& value, const ExpressionNode& node,
+                             std::size_t which) const {
+    if (const auto* held = std::get_if<Eigen::VectorXd>(&value)) return *held;
+    const std::string what = "`" + node.name + "`: " + describe(node.arguments[which]);
+    if (const auto* text = std::get_if<Text>(&value)) {
+      const std::optional<double> number = as_number(text->value);
+      if (!number) fail(what + " is no number, but the other side is numeric or has to be ordered");
+      return Eigen::VectorXd::Constant(table_.rows(), *number);
+    }
+    const Factor& factor = std::get<Factor>(value);
+    std::vector<double> levels;
+    for (const std::string& level : factor.levels) {
+      const std::optional<double> number = as_number(level);
+      if (!number)
+        fail(what + " is categorical (\"" + level +
+             "\"); compare it by == or != with a text in quotes");
+      levels.push_back(*number);
+    }
+    Eigen::VectorXd numbers(factor.size());
+    for (Index i = 0; i < numbers.size(); ++i) {
+      const std::int32_t code = factor.codes[static_cast<std::size_t>(i)];
+      numbers[i] = code < 0 ? missing : levels[static_cast<std::size_t>(code)];
+    }
+    return numbers;
+  }
+
+  Value function(const Expression& expression) const {
+    const ExpressionNode& node = *expression;
+    const Expression& x = node.arguments[0];
+    if (node.name == "factor") return groups(x);
+    if (node.name == "present") return present(x);
+    if (node.name == "mean") return mean(x);
+    if (node.arguments.size() > 1) return panel_function(expression);
+    double (*f)(double) = node.name == "log"    ? static_cast<double (*)(double)>(std::log)
+                          : node.name == "exp"  ? static_cast<double (*)(double)>(std::exp)
+                          : node.name == "sqrt" ? static_cast<double (*)(double)>(std::sqrt)
+                                                : static_cast<double (*)(double)>(std::fabs);
+    return Eigen::VectorXd(
+        numbers(x, node.name).unaryExpr([f](double a) { return finite_or_missing(f(a)); }));
+  }
+
+  Value present(const Expression& x) const {
+    const Value found = value(x);
+    Eigen::VectorXd result = Eigen::VectorXd::Ones(table_.rows());
+    for (Index i = 0; i < result.size(); ++i) {
+      if (const auto* held = std::get_if<Eigen::VectorXd>(&found))
+        result[i] = std::isnan((*held)[i]) ? 0 : 1;
+      else if (name_at(found, i) == nullptr)
+        result[i] = 0;
+    }
+    return result;
+  }
+
+  Value mean(const Expression& x) const {
+    Eigen::VectorXd values = numbers(x, "mean");
+    double total = 0;
+    Index count = 0;
+    for (const double v : values)
+      if (!std::isnan(v)) total += v, ++count;
+    for (double& v : values)
+      if (!std::isnan(v)) v = total / static_cast<double>(count);
+    return values;
+  }
+
+  Value panel_function(const Expression& expression) const {
+    const ExpressionNode& node = *expression;
+    const std::string name = to_string(expression);
+    if (table_.contains(name)) return table_.numbers(name);
+    const Eigen::VectorXd x = numbers(node.arguments[0], node.name);
+    const Factor g = groups(node.arguments[1]);
+    if (node.name == "lag") return lagged(node, x, g);
+    return centred(x, g, node.name == "within");
+  }
+
+  static Eigen::VectorXd centred(const Eigen::VectorXd& x, const Factor& g, bool within) {
+    Eigen::VectorXd sum = Eigen::VectorXd::Zero(g.level_count());
+    Eigen::VectorXd count = Eigen::VectorXd::Zero(g.level_count());
+    const auto used = [&](Index i) {
+      return !std::isnan(x[i]) && g.codes[static_cast<std::size_t>(i)] >= 0;
+    };
+    for (Index i = 0; i < x.size(); ++i) {
+      if (!used(i)) continue;
+      sum[g.codes[static_cast<std::size_t>(i)]] += x[i];
+      count[g.codes[static_cast<std::size_t>(i)]] += 1;
+    }
+    double centre = 0;  // the groups' means weigh equally
+    Index groups = 0;
+    for (Index k = 0; k < sum.size(); ++k) {
+      if (count[k] == 0) continue;
+      sum[k] /= count[k];
+      centre += sum[k];
+      ++groups;
+    }
+    centre /= static_cast<double>(groups);
+    Eigen::VectorXd result = Eigen::VectorXd::Constant(x.size(), missing);
+    for (Index i = 0; i < x.size(); ++i) {
+      if (!used(i)) continue;
+      const double group_mean = sum[g.codes[static_cast<std::size_t>(i)]];
+      result[i] = within ? x[i] - group_mean : group_mean - centre;
+    }
+    return result;
+  }
+
+  Eigen::VectorXd lagged(const ExpressionNode& node, const Eigen::VectorXd& x,
+                         const Factor& g) const {
+    const Eigen::VectorXd t = numbers(node.arguments[2], "lag");
+    std::vector<std::unordered_map<double, Index>> row_at(
+        static_cast<std::size_t>(g.level_count()));
+    const auto used = [&](Index i) {
+      return !std::isnan(t[i]) && g.codes[static_cast<std::size_t>(i)] >= 0;
+    };
+    for (Index i = 0; i < x.size(); ++i) {
+      if (!used(i)) continue;
+      const auto group = static_cast<std::size_t>(g.codes[static_cast<std::size_t>(i)]);
+      if (row_at[group].emplace(t[i], i).second) continue;
+      throw DataError("`lag`: " + describe(node.arguments[1]) + " \"" + g.levels[group] +
+                          "\" has " + describe(node.arguments[2]) + " " + shortest_decimal(t[i]) +
+                          " twice; each may stand once, so drop or correct one of the rows",
+                      table_.origin().file.empty() ? "table" : table_.origin().file,
+                      table_.line(i));
+    }
+    Eigen::VectorXd result = Eigen::VectorXd::Constant(x.size(), missing);
+    for (Index i = 0; i < x.size(); ++i) {
+      if (!used(i)) continue;
+      const auto& rows = row_at[static_cast<std::size_t>(g.codes[static_cast<std::size_t>(i)])];
+      const auto before = rows.find(t[i] - 1);
+      if (before != rows.end()) result[i] = x[before->second];
+    }
+    return result;
+  }
+
+  const Table& table_;
+};
+
+void visit(const Expression& expression, const std::function<void(const Expression&)>& action) {
+  action(expression);
+  for (const Expression& argument : expression->arguments) visit(argument, action);
+}
+
+}  // namespace
+
+bool is_expression_function(std::string_view name) { return find_function(name) != nullptr; }
+
+Expression parse_expression(std::string_view text) {
+  Parser parser(text, 0);
+  Expression expression = parser.expression();
+  parser.skip_blanks();
+  if (parser.position() < text.size()) parser.unexpected("an operator or the end");
+  return expression;
+}
+
+Expression parse_expression_at(std::string_view text, std::size_t& position) {
+  Parser parser(text, position);
+  Expression expression = parser.expression();
+  position = parser.position();
+  return expression;
+}
+
+Expression parse_operand_at(std::string_view text, std::size_t& position) {
+  Parser parser(text, position);
+  Expression expression = parser.operand_here();
+  position = parser.position();
+  return expression;
+}
+
+std::string parse_name_at(std::string_view text, std::size_t& position) {
+  Parser parser(text, position);
+  std::string name = parser.name();
+  position = parser.position();
+  return name;
+}
+
+std::string quoted_name(std::string_view name) {
+  const bool plain = starts_name(name) && std::all_of(name.begin(), name.end(), continues_name);
+  return plain ? std::string(name) : marked(name, '`');
+}
+
+std::string to_string(const Expression& expression) { return written(expression, disjunction); }
+
+bool same_expression(const Expression& a, const Expression& b) {
+  if (a == b) return true;
+  if (a->kind != b->kind || a->name != b->name || a->number != b->number) return false;
+  return std::equal(a->arguments.begin(), a->arguments.end(), b->arguments.begin(),
+                    b->arguments.end(), same_expression);
+}
+
+std::vector<std::string> columns_used(const Expression& expression) {
+  std::vector<std::string> names;
+  visit(expression, [&](const Expression& part) {
+    if (part->kind != ExpressionNode::Kind::column) return;
+    if (std::find(names.begin(), names.end(), part->name) == names.end())
+      names.push_back(part->name);
+  });
+  return names;
+}
+
+std::variant<Eigen::VectorXd, Factor> evaluate(const Expression& expression, const Table& table) {
+  Value value = Evaluator(table).value(expression);
+  if (auto* numbers = std::get_if<Eigen::VectorXd>(&value)) return std::move(*numbers);
+  if (auto* factor = std::get_if<Factor>(&value)) return std::move(*factor);
+  const std::vector<std::string> same(static_cast<std::size_t>(table.rows()),
+                                      std::get<Text>(value).value);
+  return make_factor(same);
+}
+
+void add_panel_columns(Table& table, const Expression& expression) {
+  visit(expression, [&](const Expression& part) {
+    const bool is_panel_call =
+        part->kind == ExpressionNode::Kind::call &&
+        (part->name == "within" || part->name == "between" || part->name == "lag");
+    if (is_panel_call) table.set(to_string(part), std::get<Eigen::VectorXd>(evaluate(part, table)));
+  });
+}
+
+void let(Table& table, std::string_view definition) {
+  std::size_t position = 0;
+  const std::string name = parse_name_at(definition, position);
+  Parser rest(definition, position);
+  rest.skip_blanks();
+  position = rest.position();
+  if (definition.substr(position, 1) != "=" || definition.substr(position, 2) == "==")
+    rest.unexpected("`=` (NAME = EXPRESSION)");
+  ++position;
+  const Expression expression = parse_expression_at(definition, position);
+  Parser end(definition, position);
+  end.skip_blanks();
+  if (end.position() < definition.size()) end.unexpected("an operator or the end");
+  if (table.contains(name)) (void)table.column(name);  // throws where the name stands twice
+  std::variant<Eigen::VectorXd, Factor> value = evaluate(expression, table);
+  if (auto* numbers = std::get_if<Eigen::VectorXd>(&value))
+    table.set(name, std::move(*numbers));
+  else
+    table.set(name, std::get<Factor>(std::move(value)));
+}
+
+Table where(const Table& table, std::string_view condition) {
+  const std::variant<Eigen::VectorXd, Factor> value = evaluate(parse_expression(condition), table);
+  const std::string file = table.origin().file.empty() ? "table" : table.origin().file;
+  const auto* holds = std::get_if<Eigen::VectorXd>(&value);
+  if (holds == nullptr)
+    throw DataError(
+        "where: \"" + std::string(condition) + "\" is categorical; a condition is required", file);
+  std::vector<Index> rows;
+  for (Index i = 0; i < holds->size(); ++i)
+    if (!std::isnan((*holds)[i]) && (*holds)[i] != 0) rows.push_back(i);
+  if (rows.empty())
+    throw DataError("where: no row satisfies \"" + std::string(condition) + "\"", file);
+  return table.select(rows);
+}
+
+}  // namespace rapport
