@@ -39,13 +39,13 @@ void expect_moments(const std::vector<double>& draws, double mean, double varian
 }
 
 TEST(RandomStream, MomentsAreThoseOfTheDistributions) {
-  constexpr int n = 200000;
+  constexpr std::size_t n = 200000;
   RandomStream stream(Seed{1}, 0);
   std::vector<double> uniform(n);
   std::vector<double> normal(n);
   std::vector<double> exponential(n);
   std::vector<double> gamma(n);
-  for (int i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     uniform[i] = stream.uniform();
     normal[i] = stream.normal();
     exponential[i] = stream.exponential();

@@ -69,7 +69,7 @@ struct Expected {
 };
 
 std::vector<Expected> read_expected(const std::string& file) {
-  std::ifstream in(std::string(RAPPORT_TEST_DATA) + "/math/" + file);
+  std::ifstream in(RAPPORT_TEST_DATA "/math/" + file);
   std::vector<Expected> rows;
   std::string line;
   std::getline(in, line);
