@@ -24,6 +24,8 @@
 #include <rapport/data/expression.hpp>
 #include <rapport/data/factor.hpp>
 #include <rapport/data/json.hpp>
+#include <rapport/data/panel.hpp>
+#include <rapport/data/ratings.hpp>
 #include <rapport/data/table.hpp>
 
 #include <rapport/mixed/design.hpp>

@@ -1,6 +1,7 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/data/expression.hpp>
+#include <rapport/data/panel.hpp>
 
 #include <algorithm>
 #include <array>
@@ -583,10 +584,13 @@ class Evaluator {
     Eigen::VectorXd values = numbers(x, "mean");
     double total = 0;
     Index count = 0;
-    for (const double v : values)
-      if (!std::isnan(v)) total += v, ++count;
+    for (const double v : values) {
+      if (is_missing(v)) continue;
+      total += v;
+      ++count;
+    }
     for (double& v : values)
-      if (!std::isnan(v)) v = total / static_cast<double>(count);
+      if (!is_missing(v)) v = total / static_cast<double>(count);
     return values;
   }
 
@@ -596,65 +600,9 @@ class Evaluator {
     if (table_.contains(name)) return table_.numbers(name);
     const Eigen::VectorXd x = numbers(node.arguments[0], node.name);
     const Factor g = groups(node.arguments[1]);
-    if (node.name == "lag") return lagged(node, x, g);
-    return centred(x, g, node.name == "within");
-  }
-
-  static Eigen::VectorXd centred(const Eigen::VectorXd& x, const Factor& g, bool within) {
-    Eigen::VectorXd sum = Eigen::VectorXd::Zero(g.level_count());
-    Eigen::VectorXd count = Eigen::VectorXd::Zero(g.level_count());
-    const auto used = [&](Index i) {
-      return !std::isnan(x[i]) && g.codes[static_cast<std::size_t>(i)] >= 0;
-    };
-    for (Index i = 0; i < x.size(); ++i) {
-      if (!used(i)) continue;
-      sum[g.codes[static_cast<std::size_t>(i)]] += x[i];
-      count[g.codes[static_cast<std::size_t>(i)]] += 1;
-    }
-    double centre = 0;  // the groups' means weigh equally
-    Index groups = 0;
-    for (Index k = 0; k < sum.size(); ++k) {
-      if (count[k] == 0) continue;
-      sum[k] /= count[k];
-      centre += sum[k];
-      ++groups;
-    }
-    centre /= static_cast<double>(groups);
-    Eigen::VectorXd result = Eigen::VectorXd::Constant(x.size(), missing);
-    for (Index i = 0; i < x.size(); ++i) {
-      if (!used(i)) continue;
-      const double group_mean = sum[g.codes[static_cast<std::size_t>(i)]];
-      result[i] = within ? x[i] - group_mean : group_mean - centre;
-    }
-    return result;
-  }
-
-  Eigen::VectorXd lagged(const ExpressionNode& node, const Eigen::VectorXd& x,
-                         const Factor& g) const {
-    const Eigen::VectorXd t = numbers(node.arguments[2], "lag");
-    std::vector<std::unordered_map<double, Index>> row_at(
-        static_cast<std::size_t>(g.level_count()));
-    const auto used = [&](Index i) {
-      return !std::isnan(t[i]) && g.codes[static_cast<std::size_t>(i)] >= 0;
-    };
-    for (Index i = 0; i < x.size(); ++i) {
-      if (!used(i)) continue;
-      const auto group = static_cast<std::size_t>(g.codes[static_cast<std::size_t>(i)]);
-      if (row_at[group].emplace(t[i], i).second) continue;
-      throw DataError("`lag`: " + describe(node.arguments[1]) + " \"" + g.levels[group] +
-                          "\" has " + describe(node.arguments[2]) + " " + shortest_decimal(t[i]) +
-                          " twice; each may stand once, so drop or correct one of the rows",
-                      table_.origin().file.empty() ? "table" : table_.origin().file,
-                      table_.line(i));
-    }
-    Eigen::VectorXd result = Eigen::VectorXd::Constant(x.size(), missing);
-    for (Index i = 0; i < x.size(); ++i) {
-      if (!used(i)) continue;
-      const auto& rows = row_at[static_cast<std::size_t>(g.codes[static_cast<std::size_t>(i)])];
-      const auto before = rows.find(t[i] - 1);
-      if (before != rows.end()) result[i] = x[before->second];
-    }
-    return result;
+    if (node.name == "within") return within_group(x, g);
+    if (node.name == "between") return between_group(x, g);
+    return lag(x, g, numbers(node.arguments[2], node.name));
   }
 
   const Table& table_;
