@@ -92,8 +92,8 @@ TEST(Minimizers, RefuseStepsWithoutAValue) {
   const Eigen::VectorXd start = Eigen::VectorXd::Constant(1, 20);
   EXPECT_NEAR(minimize_newton(f, start, {.initial_radius = 100}).argument[0], 1, 1e-7);
   EXPECT_NEAR(minimize_bfgs(f, start, {.initial_radius = 100}).argument[0], 1, 1e-7);
-  EXPECT_THROW(minimize_newton(f, -start), InvalidArgument);
-  EXPECT_THROW(minimize_bfgs(f, -start), InvalidArgument);
+  EXPECT_THROW(static_cast<void>(minimize_newton(f, -start)), InvalidArgument);
+  EXPECT_THROW(static_cast<void>(minimize_bfgs(f, -start)), InvalidArgument);
 }
 
 TEST(Minimizers, SayWhenTheyRanOut) {
