@@ -28,8 +28,10 @@
 #include <rapport/data/ratings.hpp>
 #include <rapport/data/table.hpp>
 
+#include <rapport/mixed/basis.hpp>
 #include <rapport/mixed/design.hpp>
 #include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/formula.hpp>
 #include <rapport/mixed/inference.hpp>
 
 // score

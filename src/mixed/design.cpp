@@ -1,0 +1,489 @@
+#include <rapport/base/error.hpp>
+#include <rapport/math/moments.hpp>
+#include <rapport/mixed/design.hpp>
+
+#include "model_columns.hpp"
+#include "variable.hpp"
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+namespace rapport {
+namespace {
+
+using Evaluated = std::variant<Eigen::VectorXd, Factor>;
+
+std::string file_of(const Table& table) {
+  return table.origin().file.empty() ? "table" : table.origin().file;
+}
+
+bool is_call(const Expression& expression, std::string_view name) {
+  return expression->kind == ExpressionNode::Kind::call && expression->name == name;
+}
+
+bool is_panel_call(const Expression& expression) {
+  return is_call(expression, "within") || is_call(expression, "between") ||
+         is_call(expression, "lag");
+}
+
+/// The expression with every mean(x) replaced by its value in the table, so that new data are
+/// centred alike.
+Expression with_fixed_means(const Expression& expression, const Table& table) {
+  if (expression->arguments.empty()) return expression;
+  ExpressionNode node = *expression;
+  if (is_call(expression, "mean")) {
+    const Eigen::VectorXd values = std::get<Eigen::VectorXd>(evaluate(expression, table));
+    node = {
+        .kind = ExpressionNode::Kind::number, .number = mean(values), .name = {}, .arguments = {}};
+  } else {
+    for (Expression& argument : node.arguments) argument = with_fixed_means(argument, table);
+  }
+  return std::make_shared<const ExpressionNode>(std::move(node));
+}
+
+/// The columns (and panel calls) that an expression rests on.
+void collect_inputs(const Expression& expression, const Table& table, bool within_factor,
+                    std::vector<ModelInput>& inputs, std::vector<bool>& categorical) {
+  const bool leaf = expression->kind == ExpressionNode::Kind::column || is_panel_call(expression);
+  if (!leaf) {
+    for (const Expression& argument : expression->arguments)
+      collect_inputs(argument, table, within_factor || is_call(expression, "factor"), inputs,
+                     categorical);
+    return;
+  }
+  const std::string name = is_panel_call(expression) ? to_string(expression) : expression->name;
+  const bool numeric = is_panel_call(expression) || table.is_numeric(name);
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const ModelInput& input) { return input.name == name; });
+  if (found != inputs.end()) {
+    const auto position = static_cast<std::size_t>(found - inputs.begin());
+    categorical[position] = categorical[position] || within_factor;
+    return;
+  }
+  inputs.push_back({.name = name, .numeric = numeric});
+  categorical.push_back(!numeric || within_factor);
+}
+
+/// One variable on all rows of the table, before rows are left out.
+struct Prepared {
+  ModelVariable variable;
+  detail::VariableValues values;
+  std::vector<std::string> levels;  ///< of a factor, in the table's order
+};
+
+class DesignMaker {
+ public:
+  DesignMaker(const Formula& formula, const Table& table, const DesignOptions& options)
+      : formula_(formula), table_(table), options_(options) {
+    if (options.missing == Missing::propagate)
+      throw InvalidArgument(
+          "make_design: `missing` is propagate; a model needs complete rows, so omit or reject is "
+          "required");
+    design_.frame.formula = formula;
+    design_.frame.contrast = options.contrast;
+  }
+
+  Design make() {
+    prepare_response();
+    prepare_variables();
+    prepare_groups();
+    prepare_numbers();
+    choose_rows();
+    restrict_levels();
+    fill_fixed();
+    fill_random();
+    describe_inputs();
+    return std::move(design_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const {
+    throw DataError(message, file_of(table_));
+  }
+
+  void note_missing(const std::string& name, const std::vector<bool>& is_missing) {
+    Index count = 0;
+    for (std::size_t i = 0; i < is_missing.size(); ++i) {
+      if (!is_missing[i]) continue;
+      ++count;
+      complete_[i] = false;
+    }
+    if (count > 0) design_.frame.missing_values.emplace_back(name, count);
+  }
+
+  void note_missing(const std::string& name, const VectorView& values) {
+    if (!values.hasNaN()) return;
+    std::vector<bool> is_missing(static_cast<std::size_t>(values.size()));
+    for (Index i = 0; i < values.size(); ++i)
+      is_missing[static_cast<std::size_t>(i)] = std::isnan(values[i]);
+    note_missing(name, is_missing);
+  }
+
+  void note_missing(const std::string& name, const std::vector<std::int32_t>& codes) {
+    if (std::find(codes.begin(), codes.end(), -1) == codes.end()) return;
+    std::vector<bool> is_missing(codes.size());
+    for (std::size_t i = 0; i < codes.size(); ++i) is_missing[i] = codes[i] < 0;
+    note_missing(name, is_missing);
+  }
+
+  Eigen::VectorXd numbers(const Expression& expression, const std::string& what) const {
+    if (expression->kind == ExpressionNode::Kind::column) return table_.numbers(expression->name);
+    Evaluated evaluated = evaluate(expression, table_);
+    if (auto* values = std::get_if<Eigen::VectorXd>(&evaluated)) return std::move(*values);
+    fail(what + " \"" + to_string(expression) + "\" is categorical; numbers are required");
+  }
+
+  void prepare_response() {
+    complete_.assign(static_cast<std::size_t>(table_.rows()), true);
+    const detail::VariableSyntax syntax = detail::parse_variable(formula_.response);
+    if (syntax.kind == detail::VariableSyntax::Kind::pair) {
+      prepare_pair(syntax);
+    } else if (options_.response == ResponseKind::numeric) {
+      design_.response = numbers(syntax.argument, "the response");
+    } else {
+      prepare_categories(syntax.argument);
+    }
+    note_missing(formula_.response, design_.response);
+  }
+
+  /// cbind(successes, failures): the proportion, with the trials as weights.
+  void prepare_pair(const detail::VariableSyntax& syntax) {
+    if (options_.response != ResponseKind::binary)
+      fail("the response " + syntax.text +
+           " counts successes and failures; that needs --family binomial");
+    const Eigen::VectorXd successes = numbers(syntax.argument, "the response");
+    const Eigen::VectorXd failures = numbers(syntax.second, "the response");
+    if ((successes.array() < 0).any() || (failures.array() < 0).any())
+      fail("the response " + syntax.text + " has a negative count");
+    trials_ = successes + failures;
+    design_.response = successes.array() / trials_.array();
+  }
+
+  void prepare_categories(const Expression& expression) {
+    Evaluated evaluated = evaluate(expression, table_);
+    const std::string name = to_string(expression);
+    auto* values = std::get_if<Eigen::VectorXd>(&evaluated);
+    if (values != nullptr && options_.response == ResponseKind::binary) {
+      for (Index i = 0; i < values->size(); ++i)
+        if (!std::isnan((*values)[i]) && (*values)[i] != 0 && (*values)[i] != 1)
+          throw DataError("column \"" + name + "\": " + shortest_decimal((*values)[i]) +
+                              " is neither 0 nor 1; a binomial response needs 0 and 1, two levels "
+                              "or cbind(successes, failures)",
+                          file_of(table_), table_.line(i));
+      design_.response = std::move(*values);
+      return;
+    }
+    const Factor factor =
+        values != nullptr ? make_factor(*values) : std::get<Factor>(std::move(evaluated));
+    if (options_.response == ResponseKind::binary && factor.level_count() != 2)
+      fail("column \"" + name + "\" has " + std::to_string(factor.level_count()) +
+           " levels; a binomial response needs two (--factor orders them: the second is the "
+           "success)");
+    if (factor.level_count() < 2)
+      fail("column \"" + name + "\" has a single level; a response needs at least two");
+    design_.frame.response_levels = factor.levels;
+    design_.response.resize(factor.size());
+    for (Index i = 0; i < factor.size(); ++i) {
+      const std::int32_t code = factor.codes[static_cast<std::size_t>(i)];
+      design_.response[i] = code < 0 ? missing : code;
+    }
+  }
+
+  void prepare_variables() {
+    for (const FormulaTerm& term : formula_.fixed) prepare_term(term);
+    for (const RandomFormula& random : formula_.random)
+      for (const FormulaTerm& term : random.terms) prepare_term(term);
+  }
+
+  void prepare_term(const FormulaTerm& term) {
+    for (const std::string& name : term) {
+      const bool known =
+          std::any_of(prepared_.begin(), prepared_.end(),
+                      [&](const Prepared& prepared) { return prepared.variable.name == name; });
+      if (!known) prepared_.push_back(prepare_variable(name));
+    }
+  }
+
+  Prepared prepare_variable(const std::string& name) {
+    const detail::VariableSyntax syntax = detail::parse_variable(name);
+    Prepared prepared{
+        .variable = {.name = name, .expression = with_fixed_means(syntax.argument, table_)},
+        .values = {},
+        .levels = {}};
+    Evaluated evaluated = evaluate(prepared.variable.expression, table_);
+    if (auto* factor = std::get_if<Factor>(&evaluated)) {
+      if (syntax.kind != detail::VariableSyntax::Kind::expression &&
+          syntax.kind != detail::VariableSyntax::Kind::identity)
+        fail(name + ": " + to_string(syntax.argument) + " is categorical; numbers are required");
+      prepared.levels = factor->levels;
+      prepared.values.is_factor = true;
+      prepared.values.codes = std::move(factor->codes);
+      note_missing(name, prepared.values.codes);
+      return prepared;
+    }
+    Eigen::VectorXd& values = std::get<Eigen::VectorXd>(evaluated);
+    note_missing(name, values);
+    prepared.variable.basis = basis_of(syntax, values);
+    prepared.values.numbers = prepared.variable.basis
+                                  ? basis_columns(*prepared.variable.basis, values)
+                                  : Eigen::MatrixXd(std::move(values));
+    return prepared;
+  }
+
+  std::optional<Basis> basis_of(const detail::VariableSyntax& syntax,
+                                const VectorView& values) const {
+    try {
+      switch (syntax.kind) {
+        case detail::VariableSyntax::Kind::polynomial:
+          return polynomial_basis(values, syntax.size, syntax.raw);
+        case detail::VariableSyntax::Kind::spline:
+          return spline_basis(values, syntax.size);
+        case detail::VariableSyntax::Kind::standardized:
+          return standardization(values);
+        case detail::VariableSyntax::Kind::expression:
+        case detail::VariableSyntax::Kind::identity:
+        case detail::VariableSyntax::Kind::pair:
+        case detail::VariableSyntax::Kind::offset:
+          return std::nullopt;
+      }
+    } catch (const InvalidArgument& error) {
+      fail(syntax.text + ": " + error.what());
+    }
+    return std::nullopt;
+  }
+
+  void prepare_groups() {
+    for (const RandomFormula& random : formula_.random) {
+      const std::string label = term_label(random.group);
+      if (groups_.count(label) > 0) continue;
+      Factor group;
+      for (const std::string& name : random.group) {
+        Factor part = factor(name);
+        note_missing(name, part.codes);
+        group = group.levels.empty() ? std::move(part) : cross(group, part);
+      }
+      groups_.emplace(label, std::move(group));
+    }
+  }
+
+  Factor factor(const std::string& name) const {
+    Evaluated evaluated = evaluate(detail::parse_variable(name).argument, table_);
+    if (auto* levels = std::get_if<Factor>(&evaluated)) return std::move(*levels);
+    return make_factor(std::get<Eigen::VectorXd>(evaluated));
+  }
+
+  void prepare_numbers() {
+    design_.offset = formula_offset(formula_, table_);
+    note_missing("offset", design_.offset);
+    if (!options_.weights.empty()) {
+      design_.weights = numbers(parse_expression(options_.weights), "the weights");
+      note_missing(options_.weights, design_.weights);
+      for (Index i = 0; i < design_.weights.size(); ++i)
+        if (design_.weights[i] <= 0)
+          throw DataError(
+              "weights \"" + options_.weights + "\": " + shortest_decimal(design_.weights[i]) +
+                  " is not positive; weights must be above 0 (drop the row with --where)",
+              file_of(table_), table_.line(i));
+    }
+    if (trials_.size() > 0)
+      design_.weights = design_.weights.size() > 0
+                            ? Eigen::VectorXd(design_.weights.cwiseProduct(trials_))
+                            : trials_;
+  }
+
+  void choose_rows() {
+    for (std::size_t i = 0; i < complete_.size(); ++i)
+      if (complete_[i]) design_.rows.push_back(static_cast<Index>(i));
+    design_.n_omitted = table_.rows() - static_cast<Index>(design_.rows.size());
+    if (design_.n_omitted > 0 && options_.missing == Missing::reject)
+      fail("column \"" + design_.frame.missing_values.front().first +
+           "\" misses values; complete rows are required");
+    if (design_.rows.empty()) fail(without_rows());
+    keep_rows(design_.response);
+    keep_rows(design_.offset);
+    keep_rows(design_.weights);
+    for (Prepared& prepared : prepared_)
+      prepared.values = detail::select(std::move(prepared.values), design_.rows);
+  }
+
+  std::string without_rows() const {
+    for (const auto& [name, count] : design_.frame.missing_values)
+      if (count == table_.rows())
+        return "column \"" + name + "\" is missing on every row; no row is left for the model";
+    return "no row is complete in all variables of the model";
+  }
+
+  void keep_rows(Eigen::VectorXd& values) const {
+    if (values.size() == 0 || design_.n_omitted == 0) return;
+    values = Eigen::VectorXd(values(design_.rows));
+  }
+
+  /// Levels that occur on the rows used; a factor needs two.
+  void restrict_levels() {
+    for (Prepared& prepared : prepared_) {
+      if (prepared.values.is_factor) {
+        const Factor kept =
+            used_levels({.codes = std::move(prepared.values.codes), .levels = prepared.levels});
+        prepared.values.codes = kept.codes;
+        prepared.variable.levels = kept.levels;
+        if (kept.level_count() < 2)
+          fail("column \"" + prepared.variable.name + "\" has one level" +
+               (kept.levels.empty() ? "" : " (\"" + kept.levels[0] + "\")") +
+               " on the rows used; a categorical predictor needs at least two");
+      }
+      design_.frame.variables.push_back(prepared.variable);
+      values_.push_back(std::move(prepared.values));
+    }
+  }
+
+  static Factor used_levels(Factor factor) {
+    std::vector<bool> used(factor.levels.size());
+    for (const std::int32_t code : factor.codes) used[static_cast<std::size_t>(code)] = true;
+    if (std::find(used.begin(), used.end(), false) == used.end()) return factor;
+    std::vector<Index> all(factor.codes.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
+    return rapport::select(factor, all);
+  }
+
+  void fill_fixed() {
+    design_.frame.fixed = detail::make_plan(design_.frame, formula_.intercept, formula_.fixed);
+    design_.fixed = detail::fill_columns(design_.frame, design_.frame.fixed, values_, used());
+    design_.fixed_terms = design_.frame.fixed.names;
+  }
+
+  [[nodiscard]] Index used() const { return static_cast<Index>(design_.rows.size()); }
+
+  void fill_random() {
+    for (auto& [label, group] : groups_) {
+      group = design_.n_omitted == 0 ? used_levels(std::move(group))
+                                     : rapport::select(group, design_.rows);
+      if (group.level_count() < 2)
+        fail("column \"" + label + "\" has one level" +
+             (group.levels.empty() ? "" : " (\"" + group.levels[0] + "\")") +
+             " on the rows used; a grouping factor needs at least two");
+    }
+    for (const RandomFormula& random : formula_.random) {
+      ColumnPlan plan = detail::make_plan(design_.frame, random.intercept, random.terms);
+      const Factor& group = groups_.at(term_label(random.group));
+      design_.random.push_back(
+          {.factor = term_label(random.group),
+           .terms = plan.names,
+           .columns = detail::fill_columns(design_.frame, plan, values_, used()),
+           .group = group.codes,
+           .levels = group.levels});
+      design_.frame.random.push_back(std::move(plan));
+    }
+  }
+
+  void describe_inputs() {
+    std::vector<ModelInput>& inputs = design_.frame.inputs;
+    std::vector<bool> categorical;
+    for (const FormulaTerm& term : formula_.fixed)
+      for (const std::string& name : term)
+        collect_inputs(detail::find_variable(design_.frame, name).expression, table_, false, inputs,
+                       categorical);
+    for (std::size_t k = 0; k < inputs.size(); ++k) describe(inputs[k], categorical[k]);
+  }
+
+  void describe(ModelInput& input, bool categorical) const {
+    if (categorical) {
+      input.levels = rapport::select(table_.factor(input.name), design_.rows).levels;
+      return;
+    }
+    const Evaluated evaluated = evaluate(parse_expression(quoted_input(input.name)), table_);
+    const Moments m = moments(Eigen::VectorXd(std::get<Eigen::VectorXd>(evaluated)(design_.rows)));
+    input.mean = m.mean;
+    input.sd = m.sd;
+    input.minimum = m.minimum;
+    input.maximum = m.maximum;
+  }
+
+  /// The text of an input: a column's name, quoted where it must be, or a panel call as it is.
+  [[nodiscard]] std::string quoted_input(const std::string& name) const {
+    return table_.contains(name) ? quoted_name(name) : name;
+  }
+
+  const Formula& formula_;
+  const Table& table_;
+  const DesignOptions& options_;
+  Design design_ = {};
+  std::vector<bool> complete_;
+  std::vector<Prepared> prepared_;
+  std::vector<detail::VariableValues> values_;
+  std::map<std::string, Factor> groups_;
+  Eigen::VectorXd trials_;
+};
+
+}  // namespace
+
+Design make_design(const Formula& formula, const Table& table, const DesignOptions& options) {
+  return DesignMaker(formula, table, options).make();
+}
+
+void add_panel_columns(Table& table, const Formula& formula) {
+  const auto add = [&](const std::string& variable) {
+    const detail::VariableSyntax syntax = detail::parse_variable(variable);
+    add_panel_columns(table, syntax.argument);
+    if (syntax.second) add_panel_columns(table, syntax.second);
+  };
+  add(formula.response);
+  for (const std::string& offset : formula.offsets) add(offset);
+  for (const FormulaTerm& term : formula.fixed)
+    for (const std::string& variable : term) add(variable);
+  for (const RandomFormula& random : formula.random) {
+    for (const std::string& variable : random.group) add(variable);
+    for (const FormulaTerm& term : random.terms)
+      for (const std::string& variable : term) add(variable);
+  }
+}
+
+Eigen::MatrixXd plan_columns(const ModelFrame& frame, const ColumnPlan& plan, const Table& table,
+                             bool unseen_missing) {
+  std::vector<detail::VariableValues> values(frame.variables.size());
+  for (std::size_t v = 0; v < values.size(); ++v) {
+    const bool needed =
+        std::any_of(plan.terms.begin(), plan.terms.end(), [&](const TermColumns& columns) {
+          return std::find(columns.term.begin(), columns.term.end(), frame.variables[v].name) !=
+                 columns.term.end();
+        });
+    if (needed) values[v] = detail::variable_values(frame.variables[v], table, unseen_missing);
+  }
+  return detail::fill_columns(frame, plan, values, table.rows());
+}
+
+Eigen::VectorXd formula_offset(const Formula& formula, const Table& table) {
+  Eigen::VectorXd total;
+  for (const std::string& text : formula.offsets) {
+    const auto evaluated = evaluate(parse_expression(text), table);
+    const auto* values = std::get_if<Eigen::VectorXd>(&evaluated);
+    if (values == nullptr)
+      throw DataError("offset(" + text + ") is categorical; numbers are required", file_of(table));
+    total = total.size() == 0 ? *values : Eigen::VectorXd(total + *values);
+  }
+  return total;
+}
+
+Design select(const Design& design, const std::vector<Index>& rows) {
+  Design kept;
+  kept.response = design.response(rows);
+  kept.fixed = design.fixed(rows, Eigen::all);
+  kept.fixed_terms = design.fixed_terms;
+  kept.frame = design.frame;
+  if (design.weights.size() > 0) kept.weights = design.weights(rows);
+  if (design.offset.size() > 0) kept.offset = design.offset(rows);
+  for (const RandomTerm& term : design.random) {
+    Factor group = select(Factor{.codes = term.group, .levels = term.levels}, rows);
+    kept.random.push_back({.factor = term.factor,
+                           .terms = term.terms,
+                           .columns = term.columns(rows, Eigen::all),
+                           .group = std::move(group.codes),
+                           .levels = std::move(group.levels)});
+  }
+  for (const Index row : rows)
+    if (!design.rows.empty()) kept.rows.push_back(design.rows[static_cast<std::size_t>(row)]);
+  kept.n_omitted = design.n_omitted;
+  return kept;
+}
+
+}  // namespace rapport

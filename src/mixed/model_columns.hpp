@@ -1,0 +1,53 @@
+#pragma once
+
+#include <rapport/mixed/design.hpp>
+
+#include <cstdint>
+#include <vector>
+
+/// Not installed: the columns that variables and their products give.
+namespace rapport::detail {
+
+/// The values of one variable on the rows of a table: numbers (n × k), or the codes of a factor.
+struct VariableValues {
+  Eigen::MatrixXd numbers = {};
+  std::vector<std::int32_t> codes = {};
+  bool is_factor = false;
+
+  [[nodiscard]] Index rows() const {
+    return is_factor ? static_cast<Index>(codes.size()) : numbers.rows();
+  }
+  [[nodiscard]] bool is_missing(Index row) const;
+};
+
+/// `variable` evaluated on a table, with the levels and the basis that it has. A level it does not
+/// have throws DataError, or is missing.
+[[nodiscard]] VariableValues variable_values(const ModelVariable& variable, const Table& table,
+                                             bool unseen_missing);
+
+/// The given rows.
+[[nodiscard]] VariableValues select(VariableValues values, const std::vector<Index>& rows);
+
+/// How many columns the variable has in a product.
+[[nodiscard]] Index column_count(const ModelVariable& variable, bool all_levels);
+
+/// What the columns of the variable append to its name.
+[[nodiscard]] std::vector<std::string> column_suffixes(const ModelVariable& variable,
+                                                       bool all_levels, Contrast contrast);
+
+/// The matrix by which the codes of a factor become columns: levels × column_count.
+[[nodiscard]] Eigen::MatrixXd coding_matrix(const ModelVariable& variable, bool all_levels,
+                                            Contrast contrast);
+
+[[nodiscard]] const ModelVariable& find_variable(const ModelFrame& frame, const std::string& name);
+
+/// Decides how each term is coded (the rule of Chambers & Hastie 1992, as R's terms() and
+/// model.matrix() apply it).
+[[nodiscard]] ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
+                                   const std::vector<FormulaTerm>& terms);
+
+/// The columns of a plan from the values of the frame's variables (in the frame's order), n rows.
+[[nodiscard]] Eigen::MatrixXd fill_columns(const ModelFrame& frame, const ColumnPlan& plan,
+                                           const std::vector<VariableValues>& values, Index n);
+
+}  // namespace rapport::detail
