@@ -29,10 +29,13 @@
 #include <rapport/data/table.hpp>
 
 #include <rapport/mixed/basis.hpp>
+#include <rapport/mixed/covariance.hpp>
+#include <rapport/mixed/cross_products.hpp>
 #include <rapport/mixed/design.hpp>
 #include <rapport/mixed/fit.hpp>
 #include <rapport/mixed/formula.hpp>
 #include <rapport/mixed/inference.hpp>
+#include <rapport/mixed/objective.hpp>
 
 // score
 

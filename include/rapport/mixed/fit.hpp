@@ -86,6 +86,16 @@ struct OptimizerReport {
   std::string message;  ///< in plain words; says which variance is 0 and which correlation ±1
 };
 
+/// How well the covariances are known, on the internal scale of the model; inference.hpp builds on
+/// it.
+struct CovarianceInformation {
+  Eigen::VectorXd theta;                 ///< K: the standardised factors of the covariances
+  Eigen::MatrixXd parameter_covariance;  ///< K + 1: of (θ, internal σ²), from the exact Hessian; 0
+                                         ///< along flat directions
+  std::vector<Eigen::MatrixXd> fixed_gradient;  ///< K + 1 of p × p: the derivatives of
+                                                ///< FixedEffects::covariance in (θ, internal σ²)
+};
+
 /// What the fit rests on.
 struct DataUse {
   Index observations;
@@ -101,6 +111,7 @@ struct [[nodiscard]] MixedFit {
   CriterionValue criterion;
   OptimizerReport optimizer;
   DataUse data;
+  CovarianceInformation information;
 };
 
 /// A design compressed to the cross-products that the likelihood needs; rows are not looked at
@@ -130,7 +141,6 @@ class MixedModel {
   [[nodiscard]] const Data& data() const { return *data_; }
 
  private:
-  explicit MixedModel(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
   std::shared_ptr<const Data> data_;
 };
 

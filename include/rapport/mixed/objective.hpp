@@ -1,0 +1,75 @@
+#pragma once
+
+#include <rapport/mixed/covariance.hpp>
+#include <rapport/mixed/cross_products.hpp>
+#include <rapport/mixed/fit.hpp>
+
+#include <vector>
+
+namespace rapport {
+
+/// The criterion with fixed effects and σ² at their best for given covariances:
+/// log|V| + [REML] log|X'V⁻¹X| + ν (1 + log 2πr²/ν), ν = n (ML) or n − p (REML), r² = (y −
+/// Xβ)'V⁻¹(y − Xβ).
+struct ProfiledValue {
+  double criterion;
+  Eigen::VectorXd coefficients;  ///< β, p
+  double sigma_squared;          ///< r² / ν
+  Eigen::MatrixXd inverse_root;  ///< U⁻¹, X'V⁻¹X = U'U, p × p upper triangular
+};
+
+/// Derivatives of the criterion in the covariances ψ, at the profiled β.
+struct CriterionDerivatives {
+  Eigen::VectorXd gradient;          ///< K
+  Eigen::MatrixXd hessian;           ///< K × K, at fixed σ²
+  Eigen::VectorXd sigma_cross;       ///< K: ∂²/∂ψ∂σ²
+  double sigma_curvature;            ///< ∂²/∂(σ²)²
+  Eigen::MatrixXd profiled_hessian;  ///< K × K, with σ² at its best
+  Eigen::VectorXd trace;             ///< K: tr(P V_k) (ML: tr(V⁻¹V_k))
+  Eigen::MatrixXd expected;          ///< K × K: tr(P V_k P V_l), ML: tr(V⁻¹V_k V⁻¹V_l)
+  Eigen::VectorXd quadratic;         ///< K: y'P V_k P y
+  std::vector<Eigen::MatrixXd> fixed_information;  ///< K of p × p: ∂(X'V⁻¹X)/∂ψ
+};
+
+/// The profiled criterion of compressed data, as a function of θ.
+class Objective {
+ public:
+  Objective(const CrossProducts& products, const CovarianceStructure& structure,
+            Criterion criterion, Index observations);
+
+  [[nodiscard]] const CovarianceStructure& structure() const { return structure_; }
+  /// ν.
+  [[nodiscard]] double degrees() const { return degrees_; }
+  [[nodiscard]] ProfiledValue value(const Eigen::VectorXd& theta) const;
+  /// `at` is value(theta).
+  [[nodiscard]] CriterionDerivatives derivatives(const Eigen::VectorXd& theta,
+                                                 const ProfiledValue& at) const;
+
+ private:
+  const CrossProducts& products_;
+  const CovarianceStructure& structure_;
+  Criterion criterion_;
+  double observations_;
+  double degrees_ = 0;
+};
+
+/// The end of a search for the least criterion.
+struct CriterionOptimum {
+  Eigen::VectorXd theta;
+  ProfiledValue value;
+  CriterionDerivatives derivatives;
+  Eigen::VectorXd gradient;  ///< in θ
+  Eigen::MatrixXd hessian;   ///< in θ, profiled
+  Certificate certificate;
+  bool converged;
+  Index iterations;
+  Index evaluations;
+};
+
+/// Newton steps in a trust region from `start`, which is improved by one step of iterated
+/// generalised least squares if that helps. At the end the criterion's slope along directions of no
+/// variance is looked at: a search that ended in a saddle goes on.
+CriterionOptimum minimize_criterion(const Objective& objective, const Eigen::VectorXd& start,
+                                    Index iterations);
+
+}  // namespace rapport

@@ -1,0 +1,25 @@
+#include "leaf_kernels.hpp"
+
+namespace rapport {
+namespace {
+
+#include "leaf_kernels_body.hpp"
+
+constexpr LeafKernels baseline = {value, derivatives};
+
+}  // namespace
+
+#if defined(RAPPORT_X86_64_V3_KERNELS)
+extern const LeafKernels leaf_kernels_x86_64_v3;
+#endif
+
+const LeafKernels& leaf_kernels() {
+#if defined(RAPPORT_X86_64_V3_KERNELS)
+  static const bool modern = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                             __builtin_cpu_supports("bmi2");
+  if (modern) return leaf_kernels_x86_64_v3;
+#endif
+  return baseline;
+}
+
+}  // namespace rapport

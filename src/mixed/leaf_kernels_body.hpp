@@ -1,0 +1,289 @@
+// The bodies of the leaf kernels; included by one translation unit an instruction set, inside an
+// anonymous namespace. No include guard on purpose, and nothing but arithmetic on raw memory.
+
+typedef double Lanes __attribute__((vector_size(32), aligned(8), may_alias));
+typedef long long Bits __attribute__((vector_size(32), aligned(8), may_alias));
+
+inline const Lanes* lanes_at(const double* memory) {
+  return reinterpret_cast<const Lanes*>(memory);
+}
+inline Lanes* lanes_at(double* memory) { return reinterpret_cast<Lanes*>(memory); }
+
+inline double sum_of(const Lanes& x) { return (x[0] + x[1]) + (x[2] + x[3]); }
+inline void clear(Lanes* x, int n) {
+  for (int i = 0; i < n; ++i) x[i] = Lanes{};
+}
+
+/// A product of many numbers ≥ 1 that cannot overflow: mantissas multiply, exponents add.
+struct LogProduct {
+  Lanes mantissa = {1, 1, 1, 1};
+  Bits exponent = {};
+
+  void multiply(const Lanes& x) {
+    constexpr long long bias = 1023;
+    constexpr long long fraction = (1LL << 52) - 1;
+    const Lanes product = mantissa * x;
+    Bits bits;
+    __builtin_memcpy(&bits, &product, sizeof bits);
+    exponent += (bits >> 52) - bias;
+    bits = (bits & fraction) | (bias << 52);
+    __builtin_memcpy(&mantissa, &bits, sizeof bits);
+  }
+  [[nodiscard]] double log() const {
+    double sum = 0;
+    for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+      sum += __builtin_log(mantissa[lane]) +
+             static_cast<double>(exponent[lane]) * 0.69314718055994530942;
+    return sum;
+  }
+};
+
+/// M = I + (RΛ)(RΛ)' = L diag(d) L' of one block. `l` is q × q by columns (strictly lower part
+/// used), `inverse_d` holds 1/d.
+template <int Fixed>
+struct Pivoting {
+  int q;
+  Lanes* t;
+  Lanes* l;
+  Lanes* d;
+  Lanes* inverse_d;
+
+  void factorize(const Lanes* r, const double* factor) {
+    const int n = Fixed > 0 ? Fixed : q;
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j < n; ++j) {
+        Lanes sum = {};
+        for (int k = i > j ? i : j; k < n; ++k) sum += r[k * (k + 1) / 2 + i] * factor[j * n + k];
+        t[j * n + i] = sum;
+      }
+    for (int j = 0; j < n; ++j) {
+      for (int i = j; i < n; ++i) {
+        Lanes m = {};
+        if (i == j) m = m + 1.0;
+        for (int k = 0; k < n; ++k) m += t[k * n + i] * t[k * n + j];
+        for (int k = 0; k < j; ++k) m -= l[k * n + i] * l[k * n + j] * d[k];
+        if (i == j) {
+          d[j] = m;
+          inverse_d[j] = 1.0 / m;
+        } else {
+          l[j * n + i] = m * inverse_d[j];
+        }
+      }
+    }
+  }
+  /// x := L⁻¹x for a column of q.
+  void solve(Lanes* x) const {
+    const int n = Fixed > 0 ? Fixed : q;
+    for (int i = 1; i < n; ++i)
+      for (int k = 0; k < i; ++k) x[i] -= l[k * n + i] * x[k];
+  }
+};
+
+/// Hands out scratch memory.
+struct Scratch {
+  double* next;
+  Lanes* take(int n) {
+    Lanes* result = lanes_at(next);
+    next += LeafBlocks::lanes * n;
+    return result;
+  }
+};
+
+template <int Fixed>
+Pivoting<Fixed> make_pivoting(int q, Scratch& scratch) {
+  return {q, scratch.take(q * q), scratch.take(q * q), scratch.take(q), scratch.take(q)};
+}
+
+template <int Fixed>
+double leaf_value(const LeafBlocks& blocks, const double* factor, double* gram) {
+  const int q = Fixed > 0 ? Fixed : blocks.q;
+  const int width = blocks.width;
+  Scratch scratch{blocks.scratch};
+  Pivoting<Fixed> pivoting = make_pivoting<Fixed>(q, scratch);
+  Lanes* v = scratch.take(q * width);
+  Lanes* sums = scratch.take(width * (width + 1) / 2);
+  clear(sums, width * (width + 1) / 2);
+  LogProduct product;
+  double logarithms = 0;
+  for (long block = 0; block < blocks.n_blocks; ++block) {
+    const Lanes* r = lanes_at(blocks.values + block * blocks.block_size());
+    const Lanes* c = r + q * (q + 1) / 2;
+    pivoting.factorize(r, factor);
+    if (blocks.multiplicity == nullptr) {
+      for (int i = 0; i < q; ++i) product.multiply(pivoting.d[i]);
+    } else {
+      for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+        for (int i = 0; i < q; ++i)
+          logarithms += blocks.multiplicity[block * LeafBlocks::lanes + lane] *
+                        __builtin_log(pivoting.d[i][lane]);
+    }
+    Lanes* sum = sums;
+    for (int j = 0; j < width; ++j) {
+      for (int i = 0; i < q; ++i) v[j * q + i] = c[j * q + i];
+      pivoting.solve(v + j * q);
+      Lanes scaled[Fixed > 0 ? Fixed : 1];
+      if (Fixed > 0) {
+        for (int i = 0; i < q; ++i) scaled[i] = v[j * q + i] * pivoting.inverse_d[i];
+        for (int k = 0; k <= j; ++k, ++sum)
+          for (int i = 0; i < q; ++i) *sum += scaled[i] * v[k * q + i];
+      } else {
+        for (int k = 0; k <= j; ++k, ++sum)
+          for (int i = 0; i < q; ++i) *sum += v[j * q + i] * pivoting.inverse_d[i] * v[k * q + i];
+      }
+    }
+  }
+  for (int j = 0; j < width; ++j)
+    for (int k = 0; k <= j; ++k) {
+      const double total = sum_of(*sums++);
+      gram[j * width + k] += total;
+      if (k != j) gram[k * width + j] += total;
+    }
+  return product.log() + logarithms;
+}
+
+template <int Fixed>
+void leaf_derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const LeafSums& sums) {
+  const int q = Fixed > 0 ? Fixed : blocks.q;
+  const int pairs = q * (q + 1) / 2;
+  const int width = blocks.width;
+  Scratch scratch{blocks.scratch};
+  Pivoting<Fixed> pivoting = make_pivoting<Fixed>(q, scratch);
+  Lanes* y = scratch.take(q * q);  // L⁻¹R, then D⁻¹L⁻¹R
+  Lanes* z = scratch.take(q * q);
+  Lanes* b = scratch.take(q * width);
+  Lanes* v = scratch.take(q);
+  Lanes* x = scratch.take(q);
+  Lanes* a = scratch.take(pairs);
+  Lanes* k_trace = scratch.take(pairs);
+  Lanes* k_data = scratch.take(pairs);
+  Lanes* sum_b = scratch.take(pairs * width * width);
+  Lanes* sum_aa = scratch.take(pairs * pairs);
+  Lanes* sum_trace = scratch.take(pairs * pairs);
+  Lanes* sum_data = scratch.take(pairs * pairs);
+  Lanes* sum_a = scratch.take(pairs);
+  clear(sum_b, pairs * width * width);
+  clear(sum_aa, pairs * pairs);
+  clear(sum_trace, pairs * pairs);
+  clear(sum_data, pairs * pairs);
+  clear(sum_a, pairs);
+  for (long block = 0; block < blocks.n_blocks; ++block) {
+    const Lanes* r = lanes_at(blocks.values + block * blocks.block_size());
+    const Lanes* c = r + pairs;
+    pivoting.factorize(r, adjoint.factor);
+    for (int j = 0; j < q; ++j) {  // columns of R
+      for (int i = 0; i < q; ++i) {
+        if (i <= j)
+          y[j * q + i] = r[j * (j + 1) / 2 + i];
+        else
+          y[j * q + i] = Lanes{};
+      }
+      pivoting.solve(y + j * q);
+      for (int i = 0; i < q; ++i) z[j * q + i] = y[j * q + i] * pivoting.inverse_d[i];
+    }
+    for (int j = 0, t = 0; j < q; ++j)
+      for (int i = j; i < q; ++i, ++t) {
+        Lanes sum = {};
+        for (int k = 0; k < q; ++k) sum += z[i * q + k] * y[j * q + k];
+        a[t] = sum;
+        k_trace[t] = Lanes{};
+      }
+    for (int j = 0; j < width; ++j) {
+      for (int i = 0; i < q; ++i) v[i] = c[j * q + i];
+      pivoting.solve(v);
+      for (int i = 0; i < q; ++i) {
+        Lanes sum = {};
+        for (int k = 0; k < q; ++k) sum += z[i * q + k] * v[k];
+        b[j * q + i] = sum;
+      }
+    }
+    for (int f = 0; f < adjoint.rank; ++f) {
+      const double* factor = adjoint.trace_factor + f * width;
+      for (int i = 0; i < q; ++i) x[i] = Lanes{};
+      for (int j = 0; j < width; ++j)
+        for (int i = 0; i < q; ++i) x[i] += b[j * q + i] * factor[j];
+      for (int j = 0, t = 0; j < q; ++j)
+        for (int i = j; i < q; ++i, ++t) k_trace[t] += x[i] * x[j];
+    }
+    for (int i = 0; i < q; ++i) x[i] = Lanes{};
+    for (int j = 0; j < width; ++j)
+      for (int i = 0; i < q; ++i) x[i] += b[j * q + i] * adjoint.data_vector[j];
+    for (int j = 0, t = 0; j < q; ++j)
+      for (int i = j; i < q; ++i, ++t) k_data[t] = x[i] * x[j];
+
+    for (int s = 0; s < pairs; ++s)
+      for (int t = 0; t < pairs; ++t) {
+        sum_trace[s * pairs + t] += a[s] * k_trace[t];
+        sum_data[s * pairs + t] += a[s] * k_data[t];
+      }
+    if (blocks.multiplicity == nullptr) {
+      for (int s = 0; s < pairs; ++s) {
+        sum_a[s] += a[s];
+        for (int t = 0; t <= s; ++t) sum_aa[s * pairs + t] += a[s] * a[t];
+      }
+    } else {
+      const Lanes times = *lanes_at(blocks.multiplicity + block * LeafBlocks::lanes);
+      for (int s = 0; s < pairs; ++s) {
+        sum_a[s] += times * a[s];
+        for (int t = 0; t <= s; ++t) sum_aa[s * pairs + t] += times * a[s] * a[t];
+      }
+    }
+    for (int j = 0, t = 0; j < q; ++j)
+      for (int i = j; i < q; ++i, ++t) {
+        Lanes* sum = sum_b + t * width * width;
+        for (int col = 0; col < width; ++col)
+          for (int row = (i == j ? col : 0); row < width; ++row)
+            sum[col * width + row] += b[row * q + i] * b[col * q + j];
+      }
+  }
+  for (int s = 0; s < pairs; ++s) {
+    sums.a[s] += sum_of(sum_a[s]);
+    for (int t = 0; t < pairs; ++t) {
+      sums.a_trace[s * pairs + t] += sum_of(sum_trace[s * pairs + t]);
+      sums.a_data[s * pairs + t] += sum_of(sum_data[s * pairs + t]);
+      sums.a_a[s * pairs + t] += sum_of(s >= t ? sum_aa[s * pairs + t] : sum_aa[t * pairs + s]);
+    }
+  }
+  for (int j = 0, t = 0; j < q; ++j)
+    for (int i = j; i < q; ++i, ++t) {
+      const Lanes* sum = sum_b + t * width * width;
+      double* out = sums.b_outer + t * width * width;
+      for (int col = 0; col < width; ++col)
+        for (int row = col; row < width; ++row) {
+          const double total =
+              i == j ? sum_of(sum[col * width + row])
+                     : sum_of(sum[col * width + row]) + sum_of(sum[row * width + col]);
+          out[col * width + row] += total;
+          if (row != col) out[row * width + col] += total;
+        }
+    }
+}
+
+double value(const LeafBlocks& blocks, const double* factor, double* gram) {
+  switch (blocks.q) {
+    case 1:
+      return leaf_value<1>(blocks, factor, gram);
+    case 2:
+      return leaf_value<2>(blocks, factor, gram);
+    case 3:
+      return leaf_value<3>(blocks, factor, gram);
+    case 4:
+      return leaf_value<4>(blocks, factor, gram);
+    default:
+      return leaf_value<0>(blocks, factor, gram);
+  }
+}
+
+void derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const LeafSums& sums) {
+  switch (blocks.q) {
+    case 1:
+      return leaf_derivatives<1>(blocks, adjoint, sums);
+    case 2:
+      return leaf_derivatives<2>(blocks, adjoint, sums);
+    case 3:
+      return leaf_derivatives<3>(blocks, adjoint, sums);
+    case 4:
+      return leaf_derivatives<4>(blocks, adjoint, sums);
+    default:
+      return leaf_derivatives<0>(blocks, adjoint, sums);
+  }
+}

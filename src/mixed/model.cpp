@@ -1,0 +1,483 @@
+#include "model.hpp"
+
+#include <rapport/base/error.hpp>
+
+#include <Eigen/Cholesky>
+
+#include "nested.hpp"
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+// ---- Columns
+// ----------------------------------------------------------------------------------------------------------------------
+
+struct ColumnSummary {
+  double mean = 0;
+  double minimum = std::numeric_limits<double>::infinity();
+  double maximum = -std::numeric_limits<double>::infinity();
+
+  [[nodiscard]] bool is_constant() const { return minimum == maximum; }
+  /// Half the range; 1 for a constant of 0.
+  [[nodiscard]] double scale() const {
+    if (!is_constant()) return 0.5 * (maximum - minimum);
+    return minimum == 0 ? 1 : std::abs(minimum);
+  }
+};
+
+ColumnSummary summarize_column(const double* values, Index n, const std::string& name) {
+  ColumnSummary summary;
+  double sum = 0;
+  for (Index i = 0; i < n; ++i) {
+    sum += values[i] - values[0];
+    summary.minimum = std::min(summary.minimum, values[i]);
+    summary.maximum = std::max(summary.maximum, values[i]);
+  }
+  summary.mean = values[0] + sum / static_cast<double>(n);
+  if (!std::isfinite(summary.mean))
+    throw DataError("fit_mixed_model: `" + name +
+                    "` holds a value that is not finite; leave its rows out or repair them");
+  return summary;
+}
+
+/// Columns to be centred and scaled together: only a constant among them allows centring.
+struct ColumnGroup {
+  std::vector<ModelColumn> columns;
+  MatrixXd transform;  ///< scaled columns = columns · transform
+};
+
+ColumnGroup standardize(const MatrixXd& matrix, const std::vector<std::string>& names) {
+  const Index k = matrix.cols();
+  ColumnGroup group;
+  group.transform = MatrixXd::Zero(k, k);
+  std::vector<ColumnSummary> summaries;
+  Index constant = -1;
+  for (Index j = 0; j < k; ++j) {
+    summaries.push_back(summarize_column(matrix.col(j).data(), matrix.rows(), names[at(j)]));
+    if (constant < 0 && summaries.back().is_constant() && summaries.back().minimum != 0)
+      constant = j;
+  }
+  for (Index j = 0; j < k; ++j) {
+    const ColumnSummary& summary = summaries[at(j)];
+    ModelColumn column = {matrix.col(j).data(), 0, 1 / summary.scale()};
+    if (constant >= 0 && !summary.is_constant()) {
+      column.shift = summary.mean;
+      group.transform(constant, j) = -column.shift * column.scale / summaries[at(constant)].minimum;
+    }
+    group.transform(j, j) = column.scale;
+    group.columns.push_back(column);
+  }
+  return group;
+}
+
+/// Of a transform of standardize() or orthogonalize(), which is triangular for some order of its
+/// columns.
+double log_determinant(const MatrixXd& transform) {
+  return transform.diagonal().array().abs().log().sum();
+}
+
+// ---- Levels
+// -----------------------------------------------------------------------------------------------------------------------
+
+/// For each group of `a` its group of `b` if the two partition the rows alike.
+std::optional<std::vector<std::int32_t>> same_partition(const RandomTerm& a, const RandomTerm& b) {
+  if (a.levels.size() != b.levels.size()) return std::nullopt;
+  std::vector<std::int32_t> map(a.levels.size(), -1);
+  for (std::size_t i = 0; i < a.group.size(); ++i) {
+    std::int32_t& image = map[static_cast<std::size_t>(a.group[i])];
+    if (image < 0) image = b.group[i];
+    if (image != b.group[i]) return std::nullopt;
+  }
+  return map;  // a function onto as many groups is one to one
+}
+
+struct LevelPlan {
+  std::vector<std::size_t> terms;  ///< of the design
+  std::vector<std::vector<std::int32_t>> maps;
+};
+
+/// Terms that group alike share a level; levels with most groups first.
+std::vector<LevelPlan> plan_levels(const Design& design) {
+  std::vector<LevelPlan> plans;
+  for (std::size_t t = 0; t < design.random.size(); ++t) {
+    const RandomTerm& term = design.random[t];
+    bool placed = false;
+    for (LevelPlan& plan : plans) {
+      const RandomTerm& first = design.random[plan.terms.front()];
+      if (first.group == term.group) {
+        plan.terms.push_back(t);
+        plan.maps.emplace_back();
+        placed = true;
+      } else if (auto map = same_partition(term, first)) {
+        plan.terms.push_back(t);
+        plan.maps.push_back(std::move(*map));
+        placed = true;
+      }
+      if (placed) break;
+    }
+    if (!placed) plans.push_back({{t}, {{}}});
+  }
+  std::stable_sort(plans.begin(), plans.end(), [&](const LevelPlan& a, const LevelPlan& b) {
+    return design.random[a.terms.front()].levels.size() >
+           design.random[b.terms.front()].levels.size();
+  });
+  return plans;
+}
+
+// ---- Checks
+// -----------------------------------------------------------------------------------------------------------------------
+
+void check_sizes(const Design& design) {
+  const Index n = design.response.size();
+  if (n == 0)
+    throw DataError(
+        "fit_mixed_model: no row is left to fit; every row misses a variable of the model");
+  require_same_size("fit_mixed_model", "fixed", design.fixed.rows(), "response", n);
+  require_same_size("fit_mixed_model", "fixed_terms", static_cast<Index>(design.fixed_terms.size()),
+                    "fixed", design.fixed.cols());
+  if (design.weights.size() > 0)
+    require_same_size("fit_mixed_model", "weights", design.weights.size(), "response", n);
+  if (design.offset.size() > 0)
+    require_same_size("fit_mixed_model", "offset", design.offset.size(), "response", n);
+  for (const RandomTerm& term : design.random) {
+    require_same_size("fit_mixed_model", term.factor, term.columns.rows(), "response", n);
+    require_same_size("fit_mixed_model", term.factor, static_cast<Index>(term.group.size()),
+                      "response", n);
+  }
+  if (design.weights.size() > 0 && !(design.weights.minCoeff<Eigen::PropagateNaN>() > 0))
+    throw DataError(
+        "fit_mixed_model: a weight is not positive; weights must be > 0 (leave rows of weight 0 "
+        "out)");
+}
+
+void check_factors(const Design& design) {
+  const auto n = static_cast<Index>(design.response.size());
+  for (const RandomTerm& term : design.random) {
+    const auto m = static_cast<Index>(term.levels.size());
+    const auto q = static_cast<Index>(term.terms.size());
+    const std::string name = "grouping factor `" + term.factor + "`";
+    if (m < 2)
+      throw DataError(
+          "fit_mixed_model: " + name +
+          " has one level, so that its variance cannot be told; at least 2 are required");
+    if (m >= n)
+      throw DataError("fit_mixed_model: " + name + " has as many levels as there are rows (" +
+                      std::to_string(n) +
+                      "), so that its effects and the residual cannot be told apart; fewer levels "
+                      "than rows are required");
+    if (m * q >= n)
+      throw DataError("fit_mixed_model: " + name + " has " + std::to_string(q) +
+                      " random effects at each of " + std::to_string(m) +
+                      " levels, but there are only " + std::to_string(n) +
+                      " rows, so that they and the residual cannot be told apart; take fewer "
+                      "effects (a simpler random term)");
+  }
+}
+
+// ---- Fixed effects
+// ----------------------------------------------------------------------------------------------------------------
+
+/// How far the columns of X depend on those before them.
+struct Dependence {
+  std::vector<Index> kept;
+  double least;  ///< least share of a kept column's squared norm that those before it leave
+};
+
+/// Cholesky in the order of the columns, skipping those that leave a share of `tolerance` or less.
+Dependence column_dependence(const MatrixXd& gram, double tolerance) {
+  Dependence result{{}, 1};
+  MatrixXd r = MatrixXd::Zero(gram.rows(), gram.cols());
+  Index rank = 0;
+  for (Index j = 0; j < gram.cols(); ++j) {
+    for (Index k = 0; k < rank; ++k)
+      r(k, j) =
+          (gram(result.kept[at(k)], j) - r.col(result.kept[at(k)]).head(k).dot(r.col(j).head(k))) /
+          r(k, result.kept[at(k)]);
+    const double left = gram(j, j) - r.col(j).head(rank).squaredNorm();
+    if (gram(j, j) <= 0 || left <= tolerance * gram(j, j)) continue;
+    r(rank, j) = std::sqrt(left);
+    result.least = std::min(result.least, left / gram(j, j));
+    result.kept.push_back(j);
+    ++rank;
+  }
+  return result;
+}
+
+/// Orthonormal columns by Gram–Schmidt, each column twice, on the rows themselves: for X too nearly
+/// dependent for its Gram matrix.
+struct Orthogonalized {
+  MatrixXd columns;    ///< n × p
+  MatrixXd transform;  ///< p × p upper triangular: columns = X_kept · transform
+  std::vector<Index> kept;
+};
+
+Orthogonalized orthogonalize(const std::vector<ModelColumn>& fixed, Index n,
+                             const VectorXd& root_weight) {
+  constexpr double tolerance = 1e-7;  // of the column's norm, as in R
+  const auto p = static_cast<Index>(fixed.size());
+  const VectorXd weight = root_weight.size() == 0 ? VectorXd::Ones(n) : root_weight;
+  Orthogonalized result{MatrixXd(n, p), MatrixXd::Zero(p, p), {}};
+  Index rank = 0;
+  for (Index j = 0; j < p; ++j) {
+    const ModelColumn& source = fixed[at(j)];
+    VectorXd column = (Eigen::Map<const VectorXd>(source.values, n).array() - source.shift) *
+                      source.scale * weight.array();
+    const double norm = column.norm();
+    VectorXd transform = VectorXd::Zero(p);
+    transform[rank] = 1;
+    for (int pass = 0; pass < 2; ++pass) {
+      const VectorXd products = result.columns.leftCols(rank).transpose() * column;
+      column -= result.columns.leftCols(rank) * products;
+      transform -= result.transform.leftCols(rank) * products;
+    }
+    const double left = column.norm();
+    if (left <= tolerance * norm) continue;
+    result.columns.col(rank) = column / left;
+    result.transform.col(rank) = transform / left;
+    result.kept.push_back(j);
+    ++rank;
+  }
+  result.columns.conservativeResize(n, rank);
+  result.columns.array().colwise() /=
+      weight.array();  // the weight enters again with every other column
+  result.transform = result.transform.topLeftCorner(rank, rank).eval();
+  return result;
+}
+
+std::unique_ptr<CrossProducts> make_products(const ModelColumns& columns,
+                                             const CovarianceStructure& structure, int threads) {
+  bool nested = true;
+  for (std::size_t l = 0; l + 1 < columns.levels.size(); ++l)
+    nested = nested && is_nested(columns.levels[l].group, columns.levels[l].n_groups,
+                                 columns.levels[l + 1].group);
+  if (!nested) throw DataError("fit_mixed_model: crossed grouping factors are not supported yet");
+  return std::make_unique<NestedCrossProducts>(columns, structure, threads);
+}
+
+MatrixXd unweighted_gram(const CrossProducts& products, const CovarianceStructure& structure) {
+  return products.value(structure.factors(VectorXd::Zero(structure.n_parameters()))).gram;
+}
+
+// ---- Assembly
+// ---------------------------------------------------------------------------------------------------------------------
+
+class Assembly {
+ public:
+  Assembly(const Design& design, int threads)
+      : design_(design), data_(std::make_shared<MixedModel::Data>()) {
+    check_sizes(design);
+    check_factors(design);
+    columns_.rows = design.response.size();
+    data_->observations = columns_.rows;
+    data_->omitted = design.n_omitted;
+    data_->threads = threads;
+    data_->log_weights = 0;
+    if (design.weights.size() > 0) {
+      columns_.root_weight = design.weights.array().sqrt();
+      data_->log_weights = design.weights.array().log().sum();
+    }
+    add_levels();
+    add_fixed();
+    add_response();
+    compress();
+    standardize_effects();
+  }
+
+  [[nodiscard]] std::shared_ptr<const MixedModel::Data> result() { return std::move(data_); }
+
+ private:
+  void add_levels() {
+    std::vector<std::vector<Index>> blocks;
+    data_->terms.resize(design_.random.size());
+    for (const LevelPlan& plan : plan_levels(design_)) {
+      GroupingLevel level;
+      blocks.emplace_back();
+      const RandomTerm& first = design_.random[plan.terms.front()];
+      level.group = first.group;
+      level.n_groups = static_cast<Index>(first.levels.size());
+      for (std::size_t i = 0; i < plan.terms.size(); ++i) {
+        const RandomTerm& term = design_.random[plan.terms[i]];
+        const ColumnGroup group = standardize(term.columns, term.terms);
+        data_->terms[plan.terms[i]] = {term.factor,
+                                       term.terms,
+                                       term.levels,
+                                       static_cast<Index>(columns_.levels.size()),
+                                       static_cast<Index>(level.columns.size()),
+                                       plan.maps[i],
+                                       group.transform};
+        level.columns.insert(level.columns.end(), group.columns.begin(), group.columns.end());
+        blocks.back().push_back(term.columns.cols());
+      }
+      columns_.levels.push_back(std::move(level));
+    }
+    data_->structure = CovarianceStructure(std::move(blocks));
+  }
+
+  void add_fixed() {
+    const ColumnGroup group = standardize(design_.fixed, design_.fixed_terms);
+    columns_.fixed = group.columns;
+    data_->fixed_transform = group.transform;
+    data_->fixed_log_determinant = log_determinant(group.transform);
+    data_->fixed_terms = design_.fixed_terms;
+    data_->fixed_columns.resize(design_.fixed_terms.size());
+    std::iota(data_->fixed_columns.begin(), data_->fixed_columns.end(), Index{0});
+  }
+
+  void add_response() {
+    response_ =
+        design_.offset.size() > 0 ? VectorXd(design_.response - design_.offset) : VectorXd();
+    const double* values = response_.size() > 0 ? response_.data() : design_.response.data();
+    const ColumnSummary summary = summarize_column(values, columns_.rows, "response");
+    if (summary.is_constant())
+      throw DataError("fit_mixed_model: the response is constant: every value is " +
+                      std::to_string(summary.minimum) + "; a model needs a response that varies");
+    ModelColumn column = {values, 0, 1 / summary.scale()};
+    data_->fixed_shift = VectorXd::Zero(design_.fixed.cols());
+    for (Index j = 0; j < design_.fixed.cols(); ++j)
+      if (design_.fixed.rows() > 0 && columns_.fixed[at(j)].shift == 0 && is_constant_column(j)) {
+        column.shift = summary.mean;
+        data_->fixed_shift[j] = summary.mean / design_.fixed(0, j);
+        break;
+      }
+    data_->response_scale = column.scale;
+    columns_.fixed.push_back(column);
+  }
+
+  [[nodiscard]] bool is_constant_column(Index j) const {
+    const double first = design_.fixed(0, j);
+    return first != 0 && (design_.fixed.col(j).array() == first).all();
+  }
+
+  /// Compresses, and again without the columns of X that depend on others.
+  void compress() {
+    constexpr double safe =
+        1e-8;  // share of a column's squared norm, above which its Gram matrix tells enough
+    data_->products = make_products(columns_, data_->structure, data_->threads);
+    const Index p = data_->rank();
+    const MatrixXd gram = unweighted_gram(*data_->products, data_->structure).topLeftCorner(p, p);
+    const Dependence dependence = column_dependence(gram, safe);
+    if (static_cast<Index>(dependence.kept.size()) < p) {
+      const ModelColumn response = columns_.fixed.back();
+      columns_.fixed.pop_back();
+      Orthogonalized orthogonal =
+          orthogonalize(columns_.fixed, columns_.rows, columns_.root_weight);
+      keep_columns(orthogonal.kept);
+      data_->fixed_log_determinant =
+          log_determinant(data_->fixed_transform) + log_determinant(orthogonal.transform);
+      data_->fixed_transform *= orthogonal.transform;
+      orthogonal_ = std::move(orthogonal.columns);
+      columns_.fixed.clear();
+      for (Index j = 0; j < orthogonal_.cols(); ++j)
+        columns_.fixed.push_back({orthogonal_.col(j).data()});
+      columns_.fixed.push_back(response);
+      data_->products = make_products(columns_, data_->structure, data_->threads);
+    }
+    if (data_->rank() == 0)
+      throw DataError(
+          "fit_mixed_model: the fixed part is zero in every row; it needs a column that varies or "
+          "an intercept");
+    if (data_->rank() >= columns_.rows)
+      throw DataError("fit_mixed_model: " + std::to_string(data_->rank()) + " fixed effects for " +
+                      std::to_string(columns_.rows) +
+                      " rows leave no degree of freedom; more rows or fewer terms are required");
+    check_residual();
+  }
+
+  void keep_columns(const std::vector<Index>& kept) {
+    std::vector<std::string> names;
+    std::vector<bool> is_kept(data_->fixed_terms.size(), false);
+    MatrixXd transform(static_cast<Index>(kept.size()), static_cast<Index>(kept.size()));
+    VectorXd shift(static_cast<Index>(kept.size()));
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      is_kept[at(kept[i])] = true;
+      names.push_back(data_->fixed_terms[at(kept[i])]);
+      shift[static_cast<Index>(i)] = data_->fixed_shift[kept[i]];
+      for (std::size_t j = 0; j < kept.size(); ++j)
+        transform(static_cast<Index>(i), static_cast<Index>(j)) =
+            data_->fixed_transform(kept[i], kept[j]);
+    }
+    for (std::size_t j = 0; j < is_kept.size(); ++j)
+      if (!is_kept[j]) data_->dropped.push_back(data_->fixed_terms[j]);
+    data_->fixed_terms = std::move(names);
+    data_->fixed_columns = kept;
+    data_->fixed_transform = std::move(transform);
+    data_->fixed_shift = std::move(shift);
+  }
+
+  /// Refuses a response that X explains without residual.
+  void check_residual() const {
+    constexpr double nothing = 1e-20;
+    const MatrixXd gram = unweighted_gram(*data_->products, data_->structure);
+    const Index p = data_->rank();
+    const VectorXd explained =
+        gram.topLeftCorner(p, p).llt().matrixL().solve(gram.topRightCorner(p, 1));
+    if (gram(p, p) - explained.squaredNorm() <= nothing * gram(p, p) + 1e-15 * gram(p, p))
+      throw DataError(
+          "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
+          "for a mixed model");
+  }
+
+  /// Makes the mean of Z'Z over each level's groups the identity, term by term: effects of variance
+  /// 1 are as large as their errors.
+  void standardize_effects() {
+    const std::vector<MatrixXd> grams = data_->products->mean_effect_grams();
+    std::vector<MatrixXd> transforms;
+    for (const MatrixXd& gram : grams)
+      transforms.push_back(MatrixXd::Identity(gram.rows(), gram.cols()));
+    for (TermPlace& term : data_->terms) {
+      const Index q = term.size();
+      const MatrixXd gram = grams[at(term.level)].block(term.first, term.first, q, q);
+      MatrixXd transform = MatrixXd::Identity(q, q);
+      const VectorXd root = gram.diagonal().cwiseSqrt();
+      if (!(root.minCoeff() > 0))
+        throw DataError("fit_mixed_model: a random effect of grouping factor `" + term.factor +
+                        "` is zero in every row");
+      const MatrixXd scaled =
+          root.cwiseInverse().asDiagonal() * gram * root.cwiseInverse().asDiagonal();
+      const Eigen::LLT<MatrixXd> llt(scaled);
+      // Nearly dependent effects are only scaled: whitening them would amplify rounding.
+      const MatrixXd upper = llt.matrixU();
+      if (llt.info() == Eigen::Success && upper.diagonal().minCoeff() > 1e-5)
+        transform = root.cwiseInverse().asDiagonal() *
+                    upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(q, q));
+      else
+        transform = root.cwiseInverse().asDiagonal();
+      transforms[at(term.level)].block(term.first, term.first, q, q) = transform;
+      term.transform *= transform;
+    }
+    data_->products->transform_effects(transforms);
+  }
+
+  const Design& design_;
+  std::shared_ptr<MixedModel::Data> data_;
+  ModelColumns columns_;
+  VectorXd response_;
+  MatrixXd orthogonal_;
+};
+
+}  // namespace
+
+double MixedModel::Data::criterion_offset(Criterion criterion) const {
+  const double n = static_cast<double>(observations);
+  const double p = static_cast<double>(rank());
+  const double degrees = criterion == Criterion::reml ? n - p : n;
+  double offset = -log_weights - 2 * degrees * std::log(response_scale);
+  if (criterion == Criterion::reml) offset -= 2 * fixed_log_determinant;
+  return offset;
+}
+
+MixedModel::MixedModel(const Design& design, int threads)
+    : data_(Assembly(design, threads).result()) {}
+
+}  // namespace rapport

@@ -1,0 +1,790 @@
+#include "nested.hpp"
+
+#include <rapport/base/parallel.hpp>
+
+#include <Eigen/Cholesky>
+
+#include "leaf_kernels.hpp"
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+constexpr Index lanes = LeafBlocks::lanes;
+constexpr Index blocks_per_run = 256;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+Index n_pairs(Index q) { return q * (q + 1) / 2; }
+
+/// R (upper triangular) with R'R = gram; rows of pivots that are 0 up to rounding are 0.
+MatrixXd semidefinite_factor(const MatrixXd& gram) {
+  constexpr double tolerance = 1e-13;
+  const Index q = gram.rows();
+  MatrixXd r = MatrixXd::Zero(q, q);
+  for (Index k = 0; k < q; ++k) {
+    const double pivot = gram(k, k) - r.col(k).head(k).squaredNorm();
+    if (pivot <= tolerance * gram(k, k)) continue;
+    r(k, k) = std::sqrt(pivot);
+    for (Index j = k + 1; j < q; ++j)
+      r(k, j) = (gram(k, j) - r.col(k).head(k).dot(r.col(j).head(k))) / r(k, k);
+  }
+  return r;
+}
+
+/// R⁻ᵀ times `right`, rows of zero pivots 0.
+MatrixXd solve_transposed(const MatrixXd& r, MatrixXd right) {
+  for (Index k = 0; k < r.rows(); ++k) {
+    if (r(k, k) == 0) {
+      right.row(k).setZero();
+      continue;
+    }
+    right.row(k) -= r.col(k).head(k).transpose() * right.topRows(k);
+    right.row(k) /= r(k, k);
+  }
+  return right;
+}
+
+/// What a group with Z = QR, C = Q'S and covariance Ψ = ΛΛ' gives: M = I + RΨR'.
+struct Node {
+  double log_determinant;  ///< log|M|
+  MatrixXd half;           ///< L⁻¹C, so that half'half = C'M⁻¹C
+  MatrixXd a;              ///< Z'V⁻¹Z = R'M⁻¹R
+  MatrixXd b;              ///< Z'V⁻¹S = R'M⁻¹C
+};
+
+Node solve_node(const MatrixXd& r, const MatrixXd& c, const MatrixXd& factor) {
+  const MatrixXd scaled = r * factor;
+  MatrixXd m = MatrixXd::Identity(r.rows(), r.rows());
+  m.noalias() += scaled * scaled.transpose();
+  const Eigen::LLT<MatrixXd> llt(m);
+  Node node;
+  const MatrixXd lower = llt.matrixL();
+  node.log_determinant = 2 * lower.diagonal().array().log().sum();
+  node.half = llt.matrixL().solve(c);
+  const MatrixXd half_r = llt.matrixL().solve(r);
+  node.a.noalias() = half_r.transpose() * half_r;
+  node.b.noalias() = half_r.transpose() * node.half;
+  return node;
+}
+
+/// A group of an outer level: the Gram matrix of [Z S] that its members hand up, and what follows
+/// from it.
+struct InnerNode {
+  Node node;
+  MatrixXd gram;      ///< of S, handed to the parent
+  MatrixXd n_half;    ///< Λ(I + Λ'Z'ZΛ)^{-½}
+  MatrixXd n;         ///< Cov(b | y, S) / σ² = n_half n_half'
+  MatrixXd k;         ///< I − AΨ
+  MatrixXd residual;  ///< [−ΨB; I]: what S leaves of [Z S] once b is predicted
+
+  InnerNode(const MatrixXd& handed_up, Index q, const MatrixXd& factor) {
+    const Index width = handed_up.rows() - q;
+    const MatrixXd zz = handed_up.topLeftCorner(q, q);
+    const MatrixXd r = semidefinite_factor(zz);
+    const MatrixXd c = solve_transposed(r, handed_up.topRightCorner(q, width));
+    node = solve_node(r, c, factor);
+    gram = handed_up.bottomRightCorner(width, width);
+    gram.noalias() -= c.transpose() * c;
+    gram.noalias() += node.half.transpose() * node.half;
+    const MatrixXd psi = factor * factor.transpose();
+    const MatrixXd inner = MatrixXd::Identity(q, q) + factor.transpose() * zz * factor;
+    n_half = Eigen::LLT<MatrixXd>(inner).matrixL().solve(factor.transpose()).transpose();
+    n.noalias() = n_half * n_half.transpose();
+    k = MatrixXd::Identity(q, q) - node.a * psi;
+    residual.resize(q + width, width);
+    residual.topRows(q).noalias() = -psi * node.b;
+    residual.bottomRows(width).setIdentity();
+  }
+};
+
+/// The symmetric unit matrix E_k.
+MatrixXd unit(Index q, Index row, Index column) {
+  MatrixXd e = MatrixXd::Zero(q, q);
+  e(row, column) = 1;
+  e(column, row) = 1;
+  return e;
+}
+
+struct Pair {
+  Index row;
+  Index column;
+};
+
+Index pair_index(Index q, Index i, Index j) {
+  const Index row = std::max(i, j);
+  const Index column = std::min(i, j);
+  return column * q - column * (column - 1) / 2 + row - column;
+}
+
+/// tr(E_k A E_l K) from the sums of A_s K_t over pairs s, t: `sums` at (s, t) by rows.
+double contracted(const std::vector<double>& sums, Index q, Pair k, Pair l) {
+  const auto sum = [&](Index a, Index b, Index c, Index d) {
+    return sums[at(pair_index(q, a, b) * n_pairs(q) + pair_index(q, c, d))];
+  };
+  // E_k = e_r e_c' + e_c e_r' (once if r = c): tr(e_r e_c' A e_s e_d' K) = A_cs K_dr.
+  double result = 0;
+  for (int swap_k = 0; swap_k < (k.row == k.column ? 1 : 2); ++swap_k)
+    for (int swap_l = 0; swap_l < (l.row == l.column ? 1 : 2); ++swap_l) {
+      const Pair e = swap_k == 0 ? k : Pair{k.column, k.row};
+      const Pair f = swap_l == 0 ? l : Pair{l.column, l.row};
+      result += sum(e.column, f.row, f.column, e.row);
+    }
+  return result;
+}
+
+}  // namespace
+
+bool is_nested(const std::vector<std::int32_t>& inner, Index n_inner,
+               const std::vector<std::int32_t>& outer) {
+  std::vector<std::int32_t> parent(at(n_inner), -1);
+  for (std::size_t i = 0; i < inner.size(); ++i) {
+    std::int32_t& p = parent[static_cast<std::size_t>(inner[i])];
+    if (p < 0) p = outer[i];
+    if (p != outer[i]) return false;
+  }
+  return true;
+}
+
+NestedCrossProducts::NestedCrossProducts(const ModelColumns& columns, CovarianceStructure structure,
+                                         int threads)
+    : structure_(std::move(structure)), threads_(threads) {
+  Index width = static_cast<Index>(columns.fixed.size());
+  for (auto level = columns.levels.rbegin(); level != columns.levels.rend(); ++level) {
+    Level entry;
+    entry.size = static_cast<Index>(level->columns.size());
+    entry.width = width;
+    entry.n_groups = level->n_groups;
+    width += entry.size;
+    levels_.insert(levels_.begin(), entry);
+  }
+  Level root;
+  root.width = static_cast<Index>(columns.fixed.size());
+  levels_.push_back(root);
+  for (Index l = 0; l < depth(); ++l) {
+    std::vector<std::int32_t>& parent = levels_[at(l)].parent;
+    parent.assign(at(levels_[at(l)].n_groups), 0);
+    if (l + 1 == depth()) continue;
+    const std::vector<std::int32_t>& inner = columns.levels[at(l)].group;
+    for (std::size_t i = 0; i < inner.size(); ++i)
+      parent[static_cast<std::size_t>(inner[i])] = columns.levels[at(l + 1)].group[i];
+  }
+  arrange(columns);
+  compress(columns);
+}
+
+// ---- Compression
+// ------------------------------------------------------------------------------------------------------------------
+
+void NestedCrossProducts::arrange(const ModelColumns& columns) {
+  if (depth() == 0) return;
+  const Level& leaf = levels_.front();
+  const Index n_parents = levels_[1].n_groups;
+  std::vector<std::vector<std::int32_t>> members(at(n_parents));
+  for (Index g = 0; g < leaf.n_groups; ++g)
+    members[at(leaf.parent[at(g)])].push_back(static_cast<std::int32_t>(g));
+  for (Index p = 0; p < n_parents; ++p) {
+    const Index first = static_cast<Index>(leaf_group_.size()) / lanes;
+    leaf_group_.insert(leaf_group_.end(), members[at(p)].begin(), members[at(p)].end());
+    leaf_group_.resize((leaf_group_.size() + lanes - 1) / lanes * lanes, -1);
+    const Index last = static_cast<Index>(leaf_group_.size()) / lanes;
+    for (Index b = first; b < last; b += blocks_per_run)
+      runs_.push_back({p, b, std::min(blocks_per_run, last - b)});
+  }
+  leaves_.assign(leaf_group_.size() * at(leaf_doubles()), 0);
+  static_cast<void>(columns);
+}
+
+Index NestedCrossProducts::leaf_doubles() const {
+  const Level& leaf = levels_.front();
+  return n_pairs(leaf.size) + leaf.size * leaf.width;
+}
+
+MatrixXd NestedCrossProducts::leaf_r(Index slot) const {
+  const Index q = levels_.front().size;
+  const double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
+  MatrixXd r = MatrixXd::Zero(q, q);
+  for (Index j = 0; j < q; ++j)
+    for (Index i = 0; i <= j; ++i, value += lanes) r(i, j) = *value;
+  return r;
+}
+
+MatrixXd NestedCrossProducts::leaf_c(Index slot) const {
+  const Level& leaf = levels_.front();
+  const double* value =
+      leaves_.data() + (slot / lanes * leaf_doubles() + n_pairs(leaf.size)) * lanes + slot % lanes;
+  MatrixXd c(leaf.size, leaf.width);
+  for (Index j = 0; j < leaf.width; ++j)
+    for (Index i = 0; i < leaf.size; ++i, value += lanes) c(i, j) = *value;
+  return c;
+}
+
+void NestedCrossProducts::set_leaf(Index slot, const MatrixXd& r, const MatrixXd& c) {
+  double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
+  for (Index j = 0; j < r.cols(); ++j)
+    for (Index i = 0; i <= j; ++i, value += lanes) *value = r(i, j);
+  for (Index j = 0; j < c.cols(); ++j)
+    for (Index i = 0; i < c.rows(); ++i, value += lanes) *value = c(i, j);
+}
+
+void NestedCrossProducts::compress(const ModelColumns& columns) {
+  const Index base = std::min<Index>(1, depth());
+  const Level& receiver = levels_[at(base)];
+  const Index width = receiver.size + receiver.width;
+  remainders_.assign(at(receiver.n_groups), MatrixXd::Zero(width, width));
+
+  std::vector<Index> rows(at(columns.rows));
+  std::vector<Index> begin;
+  if (depth() == 0) {
+    // The whole sample is one group without effects, taken in pieces.
+    std::iota(rows.begin(), rows.end(), Index{0});
+    for (Index first = 0; first < columns.rows; first += 4096)
+      compress_group(columns, rows.data() + first, std::min<Index>(4096, columns.rows - first), 0,
+                     remainders_.front());
+    return;
+  }
+  const std::vector<std::int32_t>& group = columns.levels.front().group;
+  begin.assign(at(levels_.front().n_groups + 1), 0);
+  for (const std::int32_t g : group) ++begin[static_cast<std::size_t>(g) + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<Index> next(begin.begin(), begin.end() - 1);
+  for (Index i = 0; i < columns.rows; ++i)
+    rows[at(next[static_cast<std::size_t>(group[at(i)])]++)] = i;
+  for (const Run& run : runs_) {
+    MatrixXd remainder = MatrixXd::Zero(width, width);
+    for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
+         ++slot) {
+      const std::int32_t g = leaf_group_[at(slot)];
+      if (g < 0) continue;
+      compress_group(columns, rows.data() + begin[at(g)], begin[at(g + 1)] - begin[at(g)], slot,
+                     remainder);
+    }
+    remainders_[at(run.parent)] += remainder;
+  }
+}
+
+void NestedCrossProducts::compress_group(const ModelColumns& columns, const Index* rows,
+                                         Index n_rows, Index slot, MatrixXd& remainder) {
+  constexpr double negligible = 1e-24;
+  const Index q = depth() == 0 ? 0 : levels_.front().size;
+  const Index width = remainder.rows();
+  MatrixXd work(n_rows, q + width);
+  Index column = 0;
+  const auto gather = [&](const ModelColumn& source) {
+    for (Index i = 0; i < n_rows; ++i) {
+      const double value = (source.values[rows[i]] - source.shift) * source.scale;
+      work(i, column) =
+          columns.root_weight.size() == 0 ? value : value * columns.root_weight[rows[i]];
+    }
+    ++column;
+  };
+  for (const GroupingLevel& level : columns.levels)
+    for (const ModelColumn& source : level.columns) gather(source);
+  for (const ModelColumn& source : columns.fixed) gather(source);
+
+  if (q > 0) {
+    // Modified Gram–Schmidt on Z, applied to every column to its right.
+    MatrixXd r = MatrixXd::Zero(q, q);
+    MatrixXd c = MatrixXd::Zero(q, width);
+    const VectorXd original = work.leftCols(q).colwise().squaredNorm();
+    for (Index k = 0; k < q; ++k) {
+      const double norm = work.col(k).squaredNorm();
+      if (norm <= negligible * original[k] || k >= n_rows) {
+        work.col(k).setZero();
+        continue;
+      }
+      r(k, k) = std::sqrt(norm);
+      const VectorXd unit_column = work.col(k) / r(k, k);
+      for (Index j = k + 1; j < q + width; ++j) {
+        const double product = unit_column.dot(work.col(j));
+        work.col(j) -= product * unit_column;
+        (j < q ? r(k, j) : c(k, j - q)) = product;
+      }
+    }
+    set_leaf(slot, r, c);
+  }
+  remainder.noalias() += work.rightCols(width).transpose() * work.rightCols(width);
+}
+
+void NestedCrossProducts::transform_effects(const std::vector<MatrixXd>& transforms) {
+  if (depth() == 0) return;
+  // Columns of Z of outer levels stand in every matrix that inner groups share.
+  const Level& leaf = levels_.front();
+  MatrixXd shared = MatrixXd::Identity(leaf.width, leaf.width);
+  Index first = 0;
+  for (Index l = 1; l < depth(); ++l) {
+    const Index q = levels_[at(l)].size;
+    shared.block(first, first, q, q) = transforms[at(l)];
+    first += q;
+  }
+  for (MatrixXd& remainder : remainders_)
+    remainder = (shared.transpose() * remainder * shared).eval();
+  for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot)
+    if (leaf_group_[at(slot)] >= 0)
+      set_leaf(slot, leaf_r(slot) * transforms.front(), leaf_c(slot) * shared);
+}
+
+std::vector<MatrixXd> NestedCrossProducts::mean_effect_grams() const {
+  std::vector<MatrixXd> result;
+  if (depth() == 0) return result;
+  const Level& leaf = levels_.front();
+  const Index outer = leaf.width - levels_.back().width;  // columns of Z of the outer levels
+  MatrixXd own = MatrixXd::Zero(leaf.size, leaf.size);
+  MatrixXd shared = MatrixXd::Zero(outer, outer);
+  for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot) {
+    if (leaf_group_[at(slot)] < 0) continue;
+    const MatrixXd r = leaf_r(slot);
+    const MatrixXd c = leaf_c(slot).leftCols(outer);
+    own.noalias() += r.transpose() * r;
+    shared.noalias() += c.transpose() * c;
+  }
+  for (const MatrixXd& remainder : remainders_) shared += remainder.topLeftCorner(outer, outer);
+  result.push_back(own / static_cast<double>(leaf.n_groups));
+  Index first = 0;
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    result.push_back(shared.block(first, first, level.size, level.size) /
+                     static_cast<double>(level.n_groups));
+    first += level.size;
+  }
+  return result;
+}
+
+// ---- Value
+// ------------------------------------------------------------------------------------------------------------------------
+
+std::vector<MatrixXd> NestedCrossProducts::leaf_grams(const std::vector<MatrixXd>& factors,
+                                                      double& log_determinant) const {
+  std::vector<MatrixXd> grams = remainders_;
+  if (depth() == 0) return grams;
+  const Level& leaf = levels_.front();
+  const Index n_runs = static_cast<Index>(runs_.size());
+  std::vector<MatrixXd> sums(at(n_runs));
+  VectorXd logs(n_runs);
+  parallel_for(n_runs, n_runs < 8 ? 1 : threads_, [&](Index i) {
+    const Run& run = runs_[at(i)];
+    std::vector<double> scratch(at(leaf_scratch_size(leaf.size, leaf.width, 0)));
+    MatrixXd& sum = sums[at(i)];
+    sum = MatrixXd::Zero(leaf.width, leaf.width);
+    const LeafBlocks blocks = {leaves_.data() + run.first_block * lanes * leaf_doubles(),
+                               nullptr,
+                               run.n_blocks,
+                               static_cast<int>(leaf.size),
+                               static_cast<int>(leaf.width),
+                               scratch.data()};
+    logs[i] = leaf_kernels().value(blocks, factors.front().data(), sum.data());
+  });
+  for (Index i = 0; i < n_runs; ++i) grams[at(runs_[at(i)].parent)] += sums[at(i)];
+  log_determinant += logs.sum();
+  return grams;
+}
+
+WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
+  WeightedGram result;
+  std::vector<MatrixXd> grams = leaf_grams(factors, result.log_determinant);
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    const Level& above = levels_[at(l + 1)];
+    std::vector<MatrixXd> handed_up(at(above.n_groups), MatrixXd::Zero(level.width, level.width));
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const InnerNode node(grams[at(g)], level.size, factors[at(l)]);
+      result.log_determinant += node.node.log_determinant;
+      handed_up[at(level.parent[at(g)])] += node.gram;
+    }
+    grams = std::move(handed_up);
+  }
+  result.gram = grams.front();
+  return result;
+}
+
+// ---- Derivatives
+// ------------------------------------------------------------------------------------------------------------------
+
+struct NestedCrossProducts::LeafTerms {
+  std::vector<double> a;
+  std::vector<double> b_outer;
+  std::vector<double> a_a;
+  std::vector<double> a_trace;
+  std::vector<double> a_data;
+};
+
+NestedCrossProducts::LeafTerms NestedCrossProducts::leaf_terms(const Run& run,
+                                                               const MatrixXd& factor,
+                                                               const MatrixXd& trace_factor,
+                                                               const VectorXd& data_vector) const {
+  const Level& leaf = levels_.front();
+  const Index pairs = n_pairs(leaf.size);
+  LeafTerms terms;
+  terms.a.assign(at(pairs), 0);
+  terms.b_outer.assign(at(pairs * leaf.width * leaf.width), 0);
+  terms.a_a.assign(at(pairs * pairs), 0);
+  terms.a_trace.assign(at(pairs * pairs), 0);
+  terms.a_data.assign(at(pairs * pairs), 0);
+  std::vector<double> scratch(at(leaf_scratch_size(leaf.size, leaf.width, trace_factor.cols())));
+  const LeafBlocks blocks = {leaves_.data() + run.first_block * lanes * leaf_doubles(),
+                             nullptr,
+                             run.n_blocks,
+                             static_cast<int>(leaf.size),
+                             static_cast<int>(leaf.width),
+                             scratch.data()};
+  leaf_kernels().derivatives(blocks,
+                             {factor.data(), trace_factor.data(),
+                              static_cast<int>(trace_factor.cols()), data_vector.data()},
+                             {terms.a.data(), terms.b_outer.data(), terms.a_a.data(),
+                              terms.a_trace.data(), terms.a_data.data()});
+  return terms;
+}
+
+GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
+                                                 const MatrixXd& trace_factor,
+                                                 const VectorXd& data_vector) const {
+  const Index n = structure_.n_parameters();
+  const std::vector<CovarianceStructure::Coordinate>& coordinates = structure_.coordinates();
+  GramDerivatives result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.trace_part = MatrixXd::Zero(n, n);
+  result.data_part = MatrixXd::Zero(n, n);
+  if (depth() == 0) return result;
+
+  // Upwards: the nodes of the outer levels.
+  std::vector<std::vector<InnerNode>> nodes(at(depth()));
+  double unused = 0;
+  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
+                                    MatrixXd::Zero(level.width, level.width));
+    for (Index g = 0; g < level.n_groups; ++g) {
+      nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
+      handed_up[at(level.parent[at(g)])] += nodes[at(l)].back().gram;
+    }
+    grams = std::move(handed_up);
+  }
+
+  // Downwards: the adjoints of what each group receives, as factors.
+  std::vector<std::vector<MatrixXd>> trace(at(depth() + 1));
+  std::vector<std::vector<VectorXd>> data(at(depth() + 1));
+  trace.back() = {trace_factor};
+  data.back() = {data_vector};
+  for (Index l = depth() - 1; l >= 1; --l) {
+    const Level& level = levels_[at(l)];
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const InnerNode& node = nodes[at(l)][at(g)];
+      const Index parent = level.parent[at(g)];
+      MatrixXd down = MatrixXd::Zero(level.size + level.width,
+                                     level.size + trace[at(l + 1)][at(parent)].cols());
+      down.topLeftCorner(level.size, level.size) = node.n_half;
+      down.rightCols(down.cols() - level.size).noalias() =
+          node.residual * trace[at(l + 1)][at(parent)];
+      trace[at(l)].push_back(std::move(down));
+      data[at(l)].push_back(node.residual * data[at(l + 1)][at(parent)]);
+    }
+  }
+
+  // Innermost groups. `tangents[g]` are the derivatives of the Gram matrix that group g of the next
+  // level receives.
+  const Level& leaf = levels_.front();
+  const Index n_leaf = structure_.offset(1);
+  std::vector<std::vector<MatrixXd>> tangents(
+      at(levels_[1].n_groups),
+      std::vector<MatrixXd>(at(n_leaf), MatrixXd::Zero(leaf.width, leaf.width)));
+  std::vector<LeafTerms> terms(runs_.size());
+  parallel_for(static_cast<Index>(runs_.size()), runs_.size() < 8 ? 1 : threads_, [&](Index i) {
+    const Run& run = runs_[at(i)];
+    terms[at(i)] =
+        leaf_terms(run, factors.front(), trace[1][at(run.parent)], data[1][at(run.parent)]);
+  });
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    for (Index k = 0; k < n_leaf; ++k) {
+      const Pair pair = {coordinates[at(k)].row, coordinates[at(k)].column};
+      const Index t = pair_index(leaf.size, pair.row, pair.column);
+      result.log_determinant[k] += (pair.row == pair.column ? 1 : 2) * terms[i].a[at(t)];
+      tangents[at(runs_[i].parent)][at(k)] -= Eigen::Map<const MatrixXd>(
+          terms[i].b_outer.data() + t * leaf.width * leaf.width, leaf.width, leaf.width);
+      for (Index l = 0; l < n_leaf; ++l) {
+        const Pair other = {coordinates[at(l)].row, coordinates[at(l)].column};
+        result.trace_part(k, l) += 2 * contracted(terms[i].a_trace, leaf.size, pair, other) -
+                                   contracted(terms[i].a_a, leaf.size, pair, other);
+        result.data_part(k, l) += 2 * contracted(terms[i].a_data, leaf.size, pair, other);
+      }
+    }
+  }
+
+  // Upwards again: outer groups add their own terms and hand the derivatives on.
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    const Index q = level.size;
+    const Index lower = structure_.offset(l);
+    const Index upper = structure_.offset(l + 1);
+    std::vector<std::vector<MatrixXd>> handed_up(
+        at(levels_[at(l + 1)].n_groups),
+        std::vector<MatrixXd>(at(upper), MatrixXd::Zero(level.width, level.width)));
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const InnerNode& inner = nodes[at(l)][at(g)];
+      const MatrixXd& a = inner.node.a;
+      const MatrixXd& b = inner.node.b;
+      const Index parent = level.parent[at(g)];
+      const MatrixXd& f = trace[at(l + 1)][at(parent)];
+      const VectorXd& v = data[at(l + 1)][at(parent)];
+      // A direction of ψ shifts the node by `left`'(…)`right`-like products: `outer` is what it
+      // does to Z'V⁻¹S, `self` to log|M|.
+      std::vector<MatrixXd> change_zz(at(upper));
+      std::vector<MatrixXd> change_f(at(upper));
+      std::vector<VectorXd> change_v(at(upper));
+      for (Index k = 0; k < lower; ++k) {
+        const MatrixXd& d = tangents[at(g)][at(k)];
+        const MatrixXd cross = d.topRows(q) * inner.residual;
+        change_zz[at(k)] = d.topLeftCorner(q, q);
+        change_f[at(k)] = cross * f;
+        change_v[at(k)] = cross * v;
+        result.log_determinant[k] += inner.n.cwiseProduct(change_zz[at(k)]).sum();
+        handed_up[at(parent)][at(k)].noalias() += inner.residual.transpose() * d * inner.residual;
+      }
+      for (Index k = lower; k < upper; ++k) {
+        const MatrixXd e = unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
+        change_zz[at(k)] = e;
+        change_f[at(k)] = e * (b * f);
+        change_v[at(k)] = e * (b * v);
+        result.log_determinant[k] += a.cwiseProduct(e).sum();
+        handed_up[at(parent)][at(k)].noalias() -= b.transpose() * e * b;
+      }
+      for (Index k = 0; k < upper; ++k)
+        for (Index m = 0; m <= k; ++m) {
+          double trace_term = 0;
+          double data_term = 0;
+          if (k < lower) {  // both below: −tr(N D_k N D_m) − 2⟨FF', c_k'N c_m⟩
+            trace_term = -(inner.n * change_zz[at(k)])
+                              .cwiseProduct((inner.n * change_zz[at(m)]).transpose())
+                              .sum() -
+                         2 * change_f[at(k)].cwiseProduct(inner.n * change_f[at(m)]).sum();
+            data_term = -2 * change_v[at(k)].dot(inner.n * change_v[at(m)]);
+          } else if (m < lower) {  // own and below: tr(E_k K D_m K') − 2⟨FF', c_m'K'E_kB⟩
+            trace_term = change_zz[at(k)]
+                             .cwiseProduct(inner.k * change_zz[at(m)] * inner.k.transpose())
+                             .sum() -
+                         2 * change_f[at(k)].cwiseProduct(inner.k * change_f[at(m)]).sum();
+            data_term = -2 * change_v[at(k)].dot(inner.k * change_v[at(m)]);
+          } else {  // both own: −tr(A E_k A E_m) + 2⟨FF', B'E_kAE_mB⟩
+            trace_term =
+                -(a * change_zz[at(k)]).cwiseProduct((a * change_zz[at(m)]).transpose()).sum() +
+                2 * change_f[at(k)].cwiseProduct(a * change_f[at(m)]).sum();
+            data_term = 2 * change_v[at(k)].dot(a * change_v[at(m)]);
+          }
+          result.trace_part(k, m) += trace_term;
+          result.data_part(k, m) += data_term;
+          if (m != k) {
+            result.trace_part(m, k) += trace_term;
+            result.data_part(m, k) += data_term;
+          }
+        }
+    }
+    tangents = std::move(handed_up);
+  }
+  result.gram = tangents.front();
+  return result;
+}
+
+// ---- Second derivatives in full
+// ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// First and second derivatives of the Gram matrix that a group receives, in the coordinates of the
+/// levels below it.
+struct Tangents {
+  std::vector<MatrixXd> first;   ///< n
+  std::vector<MatrixXd> second;  ///< (k, l), k ≥ l, at k(k + 1)/2 + l
+
+  Tangents(Index n, Index width)
+      : first(at(n), MatrixXd::Zero(width, width)),
+        second(at(n_pairs(n)), MatrixXd::Zero(width, width)) {}
+  MatrixXd& at_pair(Index k, Index l) { return second[at(k * (k + 1) / 2 + l)]; }
+};
+
+MatrixXd symmetric_part_twice(const MatrixXd& m) { return m + m.transpose(); }
+
+}  // namespace
+
+GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
+  const Index n = structure_.n_parameters();
+  GramJet result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.second_log_determinant = MatrixXd::Zero(n, n);
+  const auto units = [&](Index level) {
+    std::vector<MatrixXd> e;
+    for (Index k = structure_.offset(level); k < structure_.offset(level + 1); ++k)
+      e.push_back(unit(structure_.size(level), structure_.coordinates()[at(k)].row,
+                       structure_.coordinates()[at(k)].column));
+    return e;
+  };
+  /// A group's own coordinates, given Z'V⁻¹Z and Z'V⁻¹S.
+  const auto add_own = [&](const MatrixXd& a, const MatrixXd& b, const std::vector<MatrixXd>& e,
+                           Index first, Tangents& up) {
+    std::vector<MatrixXd> eb;
+    for (const MatrixXd& unit_k : e) eb.push_back(unit_k * b);
+    for (std::size_t k = 0; k < e.size(); ++k) {
+      const Index row = first + static_cast<Index>(k);
+      const MatrixXd ae = a * e[k];
+      result.log_determinant[row] += ae.trace();
+      up.first[at(row)].noalias() -= b.transpose() * eb[k];
+      for (std::size_t l = 0; l <= k; ++l) {
+        const Index column = first + static_cast<Index>(l);
+        result.second_log_determinant(row, column) -= ae.cwiseProduct((a * e[l]).transpose()).sum();
+        up.at_pair(row, column) += symmetric_part_twice(eb[k].transpose() * a * eb[l]);
+      }
+    }
+  };
+
+  std::vector<Tangents> tangents;
+  double unused = 0;
+  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  if (depth() > 0) {
+    const std::vector<MatrixXd> e = units(0);
+    tangents.assign(grams.size(), Tangents(structure_.offset(1), levels_.front().width));
+    for (const Run& run : runs_)
+      for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
+           ++slot) {
+        if (leaf_group_[at(slot)] < 0) continue;
+        const Node node = solve_node(leaf_r(slot), leaf_c(slot), factors.front());
+        add_own(node.a, node.b, e, 0, tangents[at(run.parent)]);
+      }
+  }
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    const Index q = level.size;
+    const Index lower = structure_.offset(l);
+    const std::vector<MatrixXd> e = units(l);
+    std::vector<MatrixXd> grams_up(at(levels_[at(l + 1)].n_groups),
+                                   MatrixXd::Zero(level.width, level.width));
+    std::vector<Tangents> up(grams_up.size(), Tangents(structure_.offset(l + 1), level.width));
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const InnerNode inner(grams[at(g)], q, factors[at(l)]);
+      Tangents& receiver = up[at(level.parent[at(g)])];
+      Tangents& below = tangents[at(g)];
+      grams_up[at(level.parent[at(g)])] += inner.gram;
+      std::vector<MatrixXd> cross;
+      for (Index k = 0; k < lower; ++k) {
+        cross.emplace_back(below.first[at(k)].topRows(q) * inner.residual);
+        const MatrixXd zz = below.first[at(k)].topLeftCorner(q, q);
+        result.log_determinant[k] += inner.n.cwiseProduct(zz).sum();
+        receiver.first[at(k)] += inner.residual.transpose() * below.first[at(k)] * inner.residual;
+        for (Index m = 0; m <= k; ++m) {
+          const MatrixXd& second = below.at_pair(k, m);
+          const MatrixXd other = below.first[at(m)].topLeftCorner(q, q);
+          result.second_log_determinant(k, m) +=
+              inner.n.cwiseProduct(second.topLeftCorner(q, q)).sum() -
+              (inner.n * zz).cwiseProduct((inner.n * other).transpose()).sum();
+          receiver.at_pair(k, m) +=
+              inner.residual.transpose() * second * inner.residual -
+              symmetric_part_twice(cross[at(k)].transpose() * inner.n * cross[at(m)]);
+        }
+        for (std::size_t i = 0; i < e.size(); ++i) {
+          const Index own = lower + static_cast<Index>(i);
+          result.second_log_determinant(own, k) +=
+              e[i].cwiseProduct(inner.k * zz * inner.k.transpose()).sum();
+          receiver.at_pair(own, k) -= symmetric_part_twice(
+              cross[at(k)].transpose() * inner.k.transpose() * e[i] * inner.node.b);
+        }
+      }
+      add_own(inner.node.a, inner.node.b, e, lower, receiver);
+    }
+    tangents = std::move(up);
+    grams = std::move(grams_up);
+  }
+  result.second_gram.resize(at(n * n));
+  if (depth() == 0) return result;
+  Tangents& root = tangents.front();
+  result.gram = root.first;
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l <= k; ++l) {
+      result.second_gram[at(k * n + l)] = root.at_pair(k, l);
+      result.second_gram[at(l * n + k)] = root.at_pair(k, l);
+      result.second_log_determinant(l, k) = result.second_log_determinant(k, l);
+    }
+  return result;
+}
+
+// ---- Effects
+// ----------------------------------------------------------------------------------------------------------------------
+
+std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixXd>& factors,
+                                                       const VectorXd& combination) const {
+  std::vector<LevelEffects> result(at(depth()));
+  if (depth() == 0) return result;
+  std::vector<std::vector<InnerNode>> nodes(at(depth()));
+  double unused = 0;
+  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  for (Index l = 1; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
+                                    MatrixXd::Zero(level.width, level.width));
+    for (Index g = 0; g < level.n_groups; ++g) {
+      nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
+      handed_up[at(level.parent[at(g)])] += nodes[at(l)].back().gram;
+    }
+    grams = std::move(handed_up);
+  }
+  for (Index l = 0; l < depth(); ++l) {
+    const Level& level = levels_[at(l)];
+    result[at(l)].mean.resize(level.n_groups, level.size);
+    result[at(l)].covariance.resize(level.n_groups * level.size, level.size);
+  }
+  // Downwards: what is left of S once the effects above are predicted, and the covariance of those
+  // predictions.
+  std::vector<std::vector<VectorXd>> left(at(depth() + 1));
+  std::vector<std::vector<MatrixXd>> spread(at(depth() + 1));
+  left.back() = {combination};
+  spread.back() = {MatrixXd::Zero(0, 0)};
+  const auto settle = [&](Index l, Index g, const MatrixXd& n, const MatrixXd& minus_psi_b,
+                          MatrixXd& joint) {
+    const Level& level = levels_[at(l)];
+    const Index parent = level.parent[at(g)];
+    const MatrixXd& above = spread[at(l + 1)][at(parent)];
+    const MatrixXd gain = minus_psi_b.leftCols(above.cols());
+    joint.resize(level.size + above.cols(), level.size + above.cols());
+    joint.topLeftCorner(level.size, level.size) = n + gain * above * gain.transpose();
+    joint.topRightCorner(level.size, above.cols()) = gain * above;
+    joint.bottomLeftCorner(above.cols(), level.size) =
+        joint.topRightCorner(level.size, above.cols()).transpose();
+    joint.bottomRightCorner(above.cols(), above.cols()) = above;
+    const VectorXd mean = -minus_psi_b * left[at(l + 1)][at(parent)];
+    result[at(l)].mean.row(g) = mean.transpose();
+    result[at(l)].covariance.middleRows(g * level.size, level.size) =
+        joint.topLeftCorner(level.size, level.size);
+    return mean;
+  };
+  for (Index l = depth() - 1; l >= 1; --l) {
+    const Level& level = levels_[at(l)];
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const InnerNode& node = nodes[at(l)][at(g)];
+      MatrixXd joint;
+      const VectorXd mean = settle(l, g, node.n, node.residual.topRows(level.size), joint);
+      VectorXd below(level.size + level.width);
+      below << -mean, left[at(l + 1)][at(level.parent[at(g)])];
+      left[at(l)].push_back(below);
+      spread[at(l)].push_back(joint);
+    }
+  }
+  const MatrixXd& factor = factors.front();
+  const MatrixXd psi = factor * factor.transpose();
+  for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot) {
+    const Index g = leaf_group_[at(slot)];
+    if (g < 0) continue;
+    const MatrixXd r = leaf_r(slot);
+    const Node node = solve_node(r, leaf_c(slot), factor);
+    const MatrixXd scaled = r * factor;
+    const MatrixXd inner =
+        MatrixXd::Identity(factor.rows(), factor.rows()) + scaled.transpose() * scaled;
+    const MatrixXd n = factor * Eigen::LLT<MatrixXd>(inner).solve(factor.transpose());
+    MatrixXd joint;
+    settle(0, g, n, -psi * node.b, joint);
+  }
+  return result;
+}
+
+}  // namespace rapport

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <rapport/mixed/cross_products.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace rapport {
+
+/// Cross-products of levels that are nested in one another, each group in one group of the next
+/// level; also of no level at all.
+///
+/// Every innermost group i is compressed once by an orthogonal-triangular decomposition of its own
+/// Z alone, applied to all columns that it shares with others, S = [Z of outer levels, X, y]: Z_i =
+/// Q R, C = Q'S_i; what remains, S_i − Q C, adds to the residual Gram matrix of the group that
+/// contains it. V⁻¹-weighted Gram matrices are then sums of positive semidefinite terms, C'(I +
+/// RΨR')⁻¹C. An outer group is the same node, with (R, C) from the Cholesky factor of what its
+/// members hand up; the root has no Z of its own.
+class NestedCrossProducts final : public CrossProducts {
+ public:
+  NestedCrossProducts(const ModelColumns& columns, CovarianceStructure structure, int threads);
+
+  [[nodiscard]] Index fixed_columns() const override { return levels_.back().width; }
+  [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
+  [[nodiscard]] GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                            const Eigen::MatrixXd& trace_factor,
+                                            const Eigen::VectorXd& data_vector) const override;
+  [[nodiscard]] GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const override;
+  [[nodiscard]] std::vector<LevelEffects> effects(
+      const std::vector<Eigen::MatrixXd>& factors,
+      const Eigen::VectorXd& combination) const override;
+  void transform_effects(const std::vector<Eigen::MatrixXd>& transforms) override;
+  [[nodiscard]] std::vector<Eigen::MatrixXd> mean_effect_grams() const override;
+
+  /// A level of groups; the last of all is the root, one group without effects.
+  struct Level {
+    Index size = 0;   ///< q
+    Index width = 0;  ///< columns that its groups share with others: q of the outer levels, then M
+    Index n_groups = 1;
+    std::vector<std::int32_t> parent;  ///< of each group, at the next level
+  };
+
+ private:
+  /// A run of blocks of innermost groups with the same parent.
+  struct Run {
+    Index parent;
+    Index first_block;
+    Index n_blocks;
+  };
+
+  /// Innermost groups in the order of their ancestors, in blocks, each run of blocks within one
+  /// parent.
+  void arrange(const ModelColumns& columns);
+  void compress(const ModelColumns& columns);
+  void compress_group(const ModelColumns& columns, const Index* rows, Index n_rows, Index slot,
+                      Eigen::MatrixXd& remainder);
+  [[nodiscard]] Index depth() const { return static_cast<Index>(levels_.size()) - 1; }
+  [[nodiscard]] Index leaf_doubles() const;
+  [[nodiscard]] Eigen::MatrixXd leaf_r(Index slot) const;
+  [[nodiscard]] Eigen::MatrixXd leaf_c(Index slot) const;
+  void set_leaf(Index slot, const Eigen::MatrixXd& r, const Eigen::MatrixXd& c);
+  /// Gram matrices of the groups of level 1 with the sums over innermost groups added; adds their
+  /// log-determinants.
+  [[nodiscard]] std::vector<Eigen::MatrixXd> leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
+                                                        double& log_determinant) const;
+  struct LeafTerms;
+  [[nodiscard]] LeafTerms leaf_terms(const Run& run, const Eigen::MatrixXd& factor,
+                                     const Eigen::MatrixXd& trace_factor,
+                                     const Eigen::VectorXd& data_vector) const;
+
+  CovarianceStructure structure_;
+  int threads_;
+  std::vector<Level> levels_;             ///< innermost first, the root last
+  std::vector<double> leaves_;            ///< LeafBlocks::values
+  std::vector<std::int32_t> leaf_group_;  ///< group of each lane, −1 for none
+  std::vector<Run> runs_;
+  std::vector<Eigen::MatrixXd> remainders_;  ///< residual Gram matrix of each group of level 1 (of
+                                             ///< the root where there is no level)
+};
+
+/// True if each group of `inner` lies in one group of `outer`.
+[[nodiscard]] bool is_nested(const std::vector<std::int32_t>& inner, Index n_inner,
+                             const std::vector<std::int32_t>& outer);
+
+}  // namespace rapport

@@ -1,0 +1,326 @@
+#include <rapport/math/minimize.hpp>
+#include <rapport/mixed/objective.hpp>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// (−β, 1), so that W · combination = y − Xβ.
+VectorXd combination(const VectorXd& coefficients) {
+  VectorXd result(coefficients.size() + 1);
+  result << -coefficients, 1;
+  return result;
+}
+
+}  // namespace
+
+Objective::Objective(const CrossProducts& products, const CovarianceStructure& structure,
+                     Criterion criterion, Index observations)
+    : products_(products),
+      structure_(structure),
+      criterion_(criterion),
+      observations_(static_cast<double>(observations)) {
+  degrees_ = observations_;
+  if (criterion_ == Criterion::reml) degrees_ -= static_cast<double>(products_.fixed_columns() - 1);
+}
+
+ProfiledValue Objective::value(const VectorXd& theta) const {
+  const WeightedGram weighted = products_.value(structure_.factors(theta));
+  const Index p = weighted.gram.rows() - 1;
+  ProfiledValue result;
+  const Eigen::LLT<MatrixXd> llt(weighted.gram);
+  if (llt.info() != Eigen::Success || !weighted.gram.allFinite()) {
+    result.criterion = std::numeric_limits<double>::infinity();
+    return result;
+  }
+  // The factor of the Gram matrix of [X y] holds U, U⁻ᵀX'V⁻¹y and r.
+  const MatrixXd upper = llt.matrixU();
+  const auto u = upper.topLeftCorner(p, p).triangularView<Eigen::Upper>();
+  result.inverse_root = u.solve(MatrixXd::Identity(p, p));
+  result.coefficients = u.solve(upper.topRightCorner(p, 1));
+  const double r_squared = upper(p, p) * upper(p, p);
+  result.sigma_squared = r_squared / degrees_;
+  result.criterion = weighted.log_determinant +
+                     degrees_ * (1 + std::log(2 * std::numbers::pi * result.sigma_squared));
+  if (criterion_ == Criterion::reml)
+    result.criterion += 2 * upper.diagonal().head(p).array().log().sum();
+  return result;
+}
+
+CriterionDerivatives Objective::derivatives(const VectorXd& theta,
+                                            const ProfiledValue& at_theta) const {
+  const Index n = structure_.n_parameters();
+  const Index p = at_theta.coefficients.size();
+  const bool reml = criterion_ == Criterion::reml;
+  const double sigma_squared = at_theta.sigma_squared;
+  const VectorXd residual = combination(at_theta.coefficients);
+  MatrixXd trace_factor = MatrixXd::Zero(p + 1, reml ? p : 0);
+  if (reml) trace_factor.topRows(p) = at_theta.inverse_root;
+  const GramDerivatives d =
+      products_.derivatives(structure_.factors(theta), trace_factor, residual);
+
+  CriterionDerivatives result;
+  result.trace = d.log_determinant;
+  result.quadratic.resize(n);
+  result.fixed_information.resize(at(n));
+  std::vector<MatrixXd> whitened(at(n));  // U⁻ᵀ ∂(X'V⁻¹X) U⁻¹
+  MatrixXd moved(p, n);                   // U⁻ᵀ X' ∂(V⁻¹) (y − Xβ)
+  for (Index k = 0; k < n; ++k) {
+    const MatrixXd& change = d.gram[at(k)];
+    const VectorXd pushed = change * residual;
+    result.quadratic[k] = -residual.dot(pushed);
+    result.fixed_information[at(k)] = change.topLeftCorner(p, p);
+    moved.col(k) = at_theta.inverse_root.transpose() * pushed.head(p);
+    if (!reml) continue;
+    whitened[at(k)] =
+        at_theta.inverse_root.transpose() * change.topLeftCorner(p, p) * at_theta.inverse_root;
+    result.trace[k] += whitened[at(k)].trace();
+  }
+  MatrixXd trace_second = d.trace_part;
+  if (reml)
+    for (Index k = 0; k < n; ++k)
+      for (Index l = 0; l < n; ++l)
+        trace_second(k, l) -= whitened[at(k)].cwiseProduct(whitened[at(l)]).sum();
+  result.expected = -trace_second;
+  result.gradient = result.trace - result.quadratic / sigma_squared;
+  result.hessian = trace_second + (d.data_part - 2 * moved.transpose() * moved) / sigma_squared;
+  result.sigma_cross = result.quadratic / (sigma_squared * sigma_squared);
+  result.sigma_curvature = degrees_ / (sigma_squared * sigma_squared);
+  result.profiled_hessian =
+      result.hessian - result.sigma_cross * result.sigma_cross.transpose() / result.sigma_curvature;
+  return result;
+}
+
+namespace {
+
+/// One step of iterated generalised least squares (MINQUE with the current covariances as prior):
+/// solves Σ_b tr(P V_a P V_b) v_b = y'P V_a P y for v = (σ², σ²ψ), with V_0 = I = V − Σψ_kV_k.
+/// Exact for balanced data. Returns the new ψ, each level's Ψ made positive definite.
+VectorXd least_squares_psi(const Objective& objective, const VectorXd& psi,
+                           const ProfiledValue& value, const CriterionDerivatives& d) {
+  constexpr double floor =
+      1e-2;  // in units in which an effect of variance 1 is as large as its error
+  const Index n = psi.size();
+  MatrixXd normal(n + 1, n + 1);
+  VectorXd right(n + 1);
+  const VectorXd cross = d.trace - d.expected * psi;
+  normal(0, 0) = objective.degrees() - 2 * psi.dot(d.trace) + psi.dot(d.expected * psi);
+  normal.block(1, 0, n, 1) = cross;
+  normal.block(0, 1, 1, n) = cross.transpose();
+  normal.bottomRightCorner(n, n) = d.expected;
+  right[0] = value.sigma_squared * objective.degrees() - psi.dot(d.quadratic);
+  right.tail(n) = d.quadratic;
+  const VectorXd variances = normal.ldlt().solve(right);
+  if (!variances.allFinite() || !(variances[0] > 0)) return psi;
+  std::vector<MatrixXd> covariances =
+      objective.structure().covariances(variances.tail(n) / variances[0]);
+  for (MatrixXd& covariance : covariances) {
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(covariance);
+    covariance = solver.eigenvectors() * solver.eigenvalues().cwiseMax(floor).asDiagonal() *
+                 solver.eigenvectors().transpose();
+  }
+  return objective.structure().psi(covariances);
+}
+
+VectorXd theta_of_psi(const CovarianceStructure& structure, const VectorXd& psi) {
+  std::vector<MatrixXd> factors = structure.covariances(psi);
+  for (MatrixXd& factor : factors) factor = Eigen::LLT<MatrixXd>(factor).matrixL();
+  return structure.theta(factors);
+}
+
+VectorXd psi_of_theta(const CovarianceStructure& structure, const VectorXd& theta) {
+  std::vector<MatrixXd> covariances = structure.factors(theta);
+  for (MatrixXd& covariance : covariances)
+    covariance = (covariance * covariance.transpose()).eval();
+  return structure.psi(covariances);
+}
+
+/// The least eigenvalue of the gradient in Ψ on the null space of each block of Ψ, with its
+/// direction.
+struct BoundarySlope {
+  double multiplier = std::numeric_limits<double>::quiet_NaN();
+  Index level = 0;
+  VectorXd direction;  ///< in the level's effects
+};
+
+BoundarySlope boundary_slope(const CovarianceStructure& structure, const VectorXd& theta,
+                             const VectorXd& psi_gradient) {
+  constexpr double null_variance = 1e-9;
+  BoundarySlope worst;
+  const std::vector<MatrixXd> factors = structure.factors(theta);
+  std::vector<MatrixXd> gradients = structure.covariances(psi_gradient);
+  for (Index level = 0; level < structure.n_levels(); ++level) {
+    // ψ moves both (r, c) and (c, r), so that off the diagonal the matrix holds half the
+    // derivative.
+    MatrixXd gradient = 0.5 * gradients[at(level)];
+    gradient.diagonal() *= 2;
+    Index first = 0;
+    for (const Index size : structure.blocks(level)) {
+      const MatrixXd factor = factors[at(level)].block(first, first, size, size);
+      const Eigen::SelfAdjointEigenSolver<MatrixXd> psi(factor * factor.transpose());
+      const Index null = (psi.eigenvalues().array() < null_variance).count();
+      if (null > 0) {
+        const MatrixXd basis = psi.eigenvectors().leftCols(null);
+        const Eigen::SelfAdjointEigenSolver<MatrixXd> slope(
+            basis.transpose() * gradient.block(first, first, size, size) * basis);
+        if (!(slope.eigenvalues()[0] >= worst.multiplier)) {
+          worst.multiplier = slope.eigenvalues()[0];
+          worst.level = level;
+          worst.direction = VectorXd::Zero(structure.size(level));
+          worst.direction.segment(first, size) = basis * slope.eigenvectors().col(0);
+        }
+      }
+      first += size;
+    }
+  }
+  return worst;
+}
+
+/// A search in progress: the current point with everything known there.
+class Search {
+ public:
+  Search(const Objective& objective, const VectorXd& start) : objective_(objective) {
+    here_.converged = false;
+    here_.iterations = 0;
+    here_.evaluations = 0;
+    move_to(start, evaluate(start));
+  }
+
+  void try_least_squares() {
+    const VectorXd psi = psi_of_theta(objective_.structure(), here_.theta);
+    const VectorXd candidate = theta_of_psi(
+        objective_.structure(), least_squares_psi(objective_, psi, here_.value, here_.derivatives));
+    const ProfiledValue value = evaluate(candidate);
+    if (value.criterion < here_.value.criterion) move_to(candidate, value);
+  }
+
+  /// Newton in a trust region; sets `converged`.
+  void descend(Index limit) {
+    double radius = std::max(1.0, here_.theta.norm());
+    double previous = std::numeric_limits<double>::infinity();
+    bool first = true;
+    while (true) {
+      const VectorXd step = trust_region_step(here_.gradient, here_.hessian, radius);
+      const double predicted = -(here_.gradient.dot(step) + 0.5 * step.dot(here_.hessian * step));
+      const bool interior = step.norm() < 0.99 * radius;
+      const double rounding = 4e-15 * std::max(1.0, std::abs(here_.value.criterion));
+      here_.certificate.predicted_decrease = predicted;
+      if (interior && predicted <= rounding) {
+        here_.converged = true;
+        return;
+      }
+      if (here_.iterations >= limit || !std::isfinite(predicted)) return;
+      ++here_.iterations;
+      const bool last =
+          interior && (predicted < 1e-9 ||
+                       (!first && predicted < 1e-3 && predicted * predicted < 1e-12 * previous));
+      const ProfiledValue there = evaluate(here_.theta + step);
+      const double decrease = here_.value.criterion - there.criterion;
+      const double noise = 1e3 * rounding;
+      const bool accepted = decrease > 0.1 * predicted || (predicted < noise && decrease > -noise);
+      if (accepted) {
+        if (decrease > 0.75 * predicted && !interior) radius *= 2;
+        if (decrease < 0.25 * predicted && predicted >= noise) radius = 0.5 * step.norm();
+        move_to(here_.theta + step, there);
+        previous = predicted;
+        first = false;
+        if (last) {
+          here_.converged = true;
+          const VectorXd next = trust_region_step(here_.gradient, here_.hessian, radius);
+          here_.certificate.predicted_decrease =
+              -(here_.gradient.dot(next) + 0.5 * next.dot(here_.hessian * next));
+          return;
+        }
+      } else {
+        radius = 0.25 * step.norm();
+        if (radius < 1e-12) {
+          here_.converged = predicted < noise;
+          return;
+        }
+      }
+    }
+  }
+
+  /// True if the criterion falls along a direction of no variance; then moves there.
+  bool leave_saddle() {
+    const BoundarySlope slope =
+        boundary_slope(objective_.structure(), here_.theta, here_.derivatives.gradient);
+    here_.certificate.boundary_multiplier = slope.multiplier;
+    const double scale = std::max(1.0, here_.derivatives.trace.cwiseAbs().maxCoeff());
+    if (!(slope.multiplier < -1e-6 * scale)) return false;
+    for (double variance = 1; variance > 1e-8; variance *= 0.25) {
+      std::vector<MatrixXd> covariances =
+          objective_.structure().covariances(psi_of_theta(objective_.structure(), here_.theta));
+      MatrixXd& covariance = covariances[at(slope.level)];
+      covariance += variance * slope.direction * slope.direction.transpose();
+      covariance.diagonal().array() += 1e-12;
+      const VectorXd candidate =
+          theta_of_psi(objective_.structure(), objective_.structure().psi(covariances));
+      const ProfiledValue value = evaluate(candidate);
+      if (value.criterion < here_.value.criterion) {
+        move_to(candidate, value);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  [[nodiscard]] CriterionOptimum result() {
+    if (here_.theta.size() == 0) {
+      here_.converged = true;
+      return here_;
+    }
+    here_.certificate.smallest_curvature =
+        Eigen::SelfAdjointEigenSolver<MatrixXd>(here_.hessian, Eigen::EigenvaluesOnly)
+            .eigenvalues()[0];
+    return here_;
+  }
+
+ private:
+  ProfiledValue evaluate(const VectorXd& theta) {
+    ++here_.evaluations;
+    return objective_.value(theta);
+  }
+
+  void move_to(const VectorXd& theta, const ProfiledValue& value) {
+    here_.theta = theta;
+    here_.value = value;
+    here_.derivatives = objective_.derivatives(theta, value);
+    const MatrixXd jacobian = objective_.structure().jacobian(theta);
+    here_.gradient = jacobian.transpose() * here_.derivatives.gradient;
+    here_.hessian = jacobian.transpose() * here_.derivatives.profiled_hessian * jacobian +
+                    objective_.structure().curvature(here_.derivatives.gradient);
+  }
+
+  const Objective& objective_;
+  CriterionOptimum here_;
+};
+
+}  // namespace
+
+CriterionOptimum minimize_criterion(const Objective& objective, const VectorXd& start,
+                                    Index iterations) {
+  constexpr int escapes = 10;
+  Search search(objective, start);
+  if (start.size() == 0) return search.result();
+  search.try_least_squares();
+  for (int escape = 0; escape < escapes; ++escape) {
+    search.descend(iterations);
+    if (!search.leave_saddle()) break;
+  }
+  return search.result();
+}
+
+}  // namespace rapport
