@@ -13,6 +13,7 @@
 #include <rapport/base/random.hpp>
 
 #include <rapport/math/distributions.hpp>
+#include <rapport/math/incomplete_normal.hpp>
 #include <rapport/math/minimize.hpp>
 #include <rapport/math/moments.hpp>
 #include <rapport/math/multiple_testing.hpp>
@@ -43,8 +44,10 @@
 
 // correlate
 
-// alliance
+#include <rapport/alliance/cross_lagged.hpp>
+#include <rapport/alliance/descriptives.hpp>
 
+#include <rapport/report/alliance.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/plot.hpp>

@@ -534,7 +534,9 @@ std::string whole_file(const std::string& path, const std::string& name) {
 std::string quoted_where_needed(const std::string& text) {
   const bool edge_blank =
       !text.empty() && (std::strchr(" \t", text.front()) || std::strchr(" \t", text.back()));
-  if (!edge_blank && text.find_first_of(",;\t\"\r\n") == std::string::npos) return text;
+  const bool like_byte_order_mark = text.substr(0, 3) == "\xEF\xBB\xBF";
+  if (!edge_blank && !like_byte_order_mark && text.find_first_of(",;\t\"\r\n") == std::string::npos)
+    return text;
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';

@@ -1,3 +1,4 @@
+#include <rapport/base/error.hpp>
 #include <rapport/data/factor.hpp>
 
 #include <algorithm>
@@ -5,15 +6,14 @@
 #include <cmath>
 #include <unordered_map>
 
-#include <rapport/base/error.hpp>
-
 namespace rapport {
 namespace {
 
 [[noreturn]] void not_listed(const std::string& value, const std::vector<std::string>& levels) {
   std::string listed;
   for (const std::string& level : levels) listed += (listed.empty() ? "" : ", ") + level;
-  throw DataError("the value \"" + value + "\" is not among the levels given (" + listed + "); add it or drop its rows");
+  throw DataError("the value \"" + value + "\" is not among the levels given (" + listed +
+                  "); add it or drop its rows");
 }
 
 std::vector<std::string> distinct_sorted(const std::vector<std::string>& values) {
@@ -37,7 +37,8 @@ std::string shortest_decimal(double value) {
 Factor make_factor(const std::vector<std::string>& values, const std::vector<std::string>& levels) {
   Factor factor{.codes = {}, .levels = levels.empty() ? distinct_sorted(values) : levels};
   std::unordered_map<std::string, std::int32_t> code;
-  for (const std::string& level : factor.levels) code.emplace(level, static_cast<std::int32_t>(code.size()));
+  for (const std::string& level : factor.levels)
+    code.emplace(level, static_cast<std::int32_t>(code.size()));
   factor.codes.reserve(values.size());
   for (const std::string& value : values) {
     const auto found = value.empty() ? code.end() : code.find(value);
@@ -99,7 +100,8 @@ Factor cross(const Factor& a, const Factor& b) {
     factor.levels.push_back(a.levels[static_cast<std::size_t>(combination / width)] + ":" +
                             b.levels[static_cast<std::size_t>(combination % width)]);
   }
-  for (const std::int64_t combination : pair) factor.codes.push_back(combination < 0 ? -1 : code[combination]);
+  for (const std::int64_t combination : pair)
+    factor.codes.push_back(combination < 0 ? -1 : code[combination]);
   return factor;
 }
 

@@ -1,13 +1,11 @@
+#include <rapport/base/error.hpp>
+#include <rapport/data/factor.hpp>
 #include <rapport/data/json.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <charconv>
 #include <cmath>
 #include <limits>
-
-#include <rapport/base/error.hpp>
-#include <rapport/data/factor.hpp>
+#include <nlohmann/json.hpp>
 
 namespace rapport {
 namespace {
@@ -83,14 +81,19 @@ void write(const Json& value, int indent, int depth, std::string& out) {
 Json from_nlohmann(const nlohmann::ordered_json& node) {
   using Kind = nlohmann::ordered_json::value_t;
   switch (node.type()) {
-    case Kind::boolean: return {node.get<bool>()};
-    case Kind::number_integer: return {node.get<std::int64_t>()};
+    case Kind::boolean:
+      return {node.get<bool>()};
+    case Kind::number_integer:
+      return {node.get<std::int64_t>()};
     case Kind::number_unsigned:
-      if (node.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      if (node.get<std::uint64_t>() >
+          static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
         return {node.get<double>()};
       return {node.get<std::int64_t>()};
-    case Kind::number_float: return {node.get<double>()};
-    case Kind::string: return {node.get<std::string>()};
+    case Kind::number_float:
+      return {node.get<double>()};
+    case Kind::string:
+      return {node.get<std::string>()};
     case Kind::array: {
       Json::Array items;
       for (const auto& item : node) items.push_back(from_nlohmann(item));
@@ -103,16 +106,19 @@ Json from_nlohmann(const nlohmann::ordered_json& node) {
     }
     case Kind::null:
     case Kind::binary:
-    case Kind::discarded: break;
+    case Kind::discarded:
+      break;
   }
   return {};
 }
 
-/// Refuses what a tree builder would take silently or die of: a key twice in one object, and deep nesting.
+/// Refuses what a tree builder would take silently or die of: a key twice in one object, and deep
+/// nesting.
 class Guard {
  public:
   explicit Guard(const std::string& name) : name_(name) {}
-  bool operator()(int depth, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& parsed) {
+  bool operator()(int depth, nlohmann::ordered_json::parse_event_t event,
+                  nlohmann::ordered_json& parsed) {
     using Event = nlohmann::ordered_json::parse_event_t;
     if (depth > deepest) throw DataError("JSON is nested deeper than 200 levels", name_);
     if (event == Event::object_start) keys_.emplace_back();
@@ -120,7 +126,8 @@ class Guard {
     if (event == Event::key) {
       auto key = parsed.get<std::string>();
       for (const std::string& seen : keys_.back())
-        if (seen == key) throw DataError("the key \"" + key + "\" stands twice in one object; keep one", name_);
+        if (seen == key)
+          throw DataError("the key \"" + key + "\" stands twice in one object; keep one", name_);
       keys_.back().push_back(std::move(key));
     }
     return true;
@@ -157,7 +164,8 @@ bool Json::boolean() const { return expect<bool>(value_, "true or false"); }
 
 double Json::number() const {
   if (is_null()) return std::numeric_limits<double>::quiet_NaN();
-  if (const auto* integer = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*integer);
+  if (const auto* integer = std::get_if<std::int64_t>(&value_))
+    return static_cast<double>(*integer);
   return expect<double>(value_, "a number");
 }
 
@@ -204,6 +212,8 @@ std::string Json::dump(int indent) const {
 Json parse_json(std::string_view text, const std::string& name) {
   try {
     return from_nlohmann(nlohmann::ordered_json::parse(text.begin(), text.end(), Guard(name)));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw DataError("a number outside the range of double precision", name);
   } catch (const nlohmann::json::parse_error& error) {
     Index line = 1;
     Index column = 1;

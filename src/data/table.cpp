@@ -54,7 +54,9 @@ void Table::set(std::string name, Factor values) {
   add(std::move(name), std::move(values));
 }
 
-void Table::rename(Index position, std::string name) { columns_.at(static_cast<std::size_t>(position)).name = std::move(name); }
+void Table::rename(Index position, std::string name) {
+  columns_.at(static_cast<std::size_t>(position)).name = std::move(name);
+}
 
 std::vector<std::string> Table::names() const {
   std::vector<std::string> names;
@@ -63,7 +65,8 @@ std::vector<std::string> Table::names() const {
 }
 
 bool Table::contains(std::string_view name) const {
-  return std::any_of(columns_.begin(), columns_.end(), [&](const Column& column) { return column.name == name; });
+  return std::any_of(columns_.begin(), columns_.end(),
+                     [&](const Column& column) { return column.name == name; });
 }
 
 const Column& Table::column(std::string_view name) const {
@@ -73,8 +76,8 @@ const Column& Table::column(std::string_view name) const {
     if (at(j).name != name) continue;
     if (found != nullptr) {
       std::ostringstream message;
-      message << "column \"" << name << "\" stands twice, as columns " << first + 1 << " and " << j + 1
-              << "; give one another name (--rename " << j + 1 << "=NAME)";
+      message << "column \"" << name << "\" stands twice, as columns " << first + 1 << " and "
+              << j + 1 << "; give one another name (--rename " << j + 1 << "=NAME)";
       throw InvalidArgument(message.str());
     }
     found = &at(j);
@@ -117,7 +120,8 @@ Factor Table::factor(std::string_view name) const {
 
 Eigen::MatrixXd Table::matrix(const std::vector<std::string>& names) const {
   Eigen::MatrixXd values(rows(), static_cast<Index>(names.size()));
-  for (std::size_t j = 0; j < names.size(); ++j) values.col(static_cast<Index>(j)) = numbers(names[j]);
+  for (std::size_t j = 0; j < names.size(); ++j)
+    values.col(static_cast<Index>(j)) = numbers(names[j]);
   return values;
 }
 
@@ -129,7 +133,8 @@ Table Table::select(const std::vector<Index>& rows) const {
   for (const Column& column : columns_) {
     if (const auto* values = std::get_if<Eigen::VectorXd>(&column.values)) {
       Eigen::VectorXd some(static_cast<Index>(rows.size()));
-      for (std::size_t i = 0; i < rows.size(); ++i) some[static_cast<Index>(i)] = (*values)[rows[i]];
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        some[static_cast<Index>(i)] = (*values)[rows[i]];
       kept.add(column.name, std::move(some));
     } else {
       kept.add(column.name, rapport::select(std::get<Factor>(column.values), rows));
@@ -143,13 +148,15 @@ Index Table::line(Index row) const {
 }
 
 bool is_missing(const Column& column, Index row) {
-  if (const auto* values = std::get_if<Eigen::VectorXd>(&column.values)) return std::isnan((*values)[row]);
+  if (const auto* values = std::get_if<Eigen::VectorXd>(&column.values))
+    return std::isnan((*values)[row]);
   return std::get<Factor>(column.values).codes[static_cast<std::size_t>(row)] < 0;
 }
 
 std::string cell_text(const Column& column, Index row) {
   if (is_missing(column, row)) return {};
-  if (const auto* values = std::get_if<Eigen::VectorXd>(&column.values)) return shortest_decimal((*values)[row]);
+  if (const auto* values = std::get_if<Eigen::VectorXd>(&column.values))
+    return shortest_decimal((*values)[row]);
   const Factor& factor = std::get<Factor>(column.values);
   return factor.levels[static_cast<std::size_t>(factor.codes[static_cast<std::size_t>(row)])];
 }

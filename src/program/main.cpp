@@ -13,8 +13,7 @@ constexpr int data_at_fault = 1;
 constexpr int usage_at_fault = 2;
 
 void add_commands(CLI::App& program, Chosen& chosen) {
-  (void)program;
-  (void)chosen;
+  add_lagged(program, chosen);
 }
 
 std::string one_line(std::string text) {

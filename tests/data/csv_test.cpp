@@ -165,6 +165,15 @@ TEST(Csv, RefusesAFileThatCannotBeRead) {
   EXPECT_THAT([] { (void)read_csv("/"); }, ThrowsMessage<DataError>(HasSubstr("folder")));
 }
 
+TEST(Csv, ANameThatStartsLikeAByteOrderMarkSurvives) {
+  Table table;
+  table.add(
+      "\xEF\xBB\xBF"
+      "a",
+      Eigen::VectorXd(Eigen::VectorXd::Ones(1)));
+  EXPECT_EQ(parse_csv(to_csv(table)).names(), table.names());
+}
+
 TEST(Csv, ReadsAFile) {
   const std::filesystem::path path =
       std::filesystem::temp_directory_path() / "rapport_csv_test.csv";

@@ -44,6 +44,7 @@ TEST(Json, RefusesBrokenTextByLineAndColumn) {
   EXPECT_THROW((void)parse_json(""), DataError);
   EXPECT_THROW((void)parse_json("[1,]"), DataError);
   EXPECT_THROW((void)parse_json("{} x"), DataError);
+  EXPECT_THROW((void)parse_json("[1e999]"), DataError);
 }
 
 TEST(Json, RefusesAKeyThatStandsTwice) {
