@@ -59,7 +59,7 @@ class FixedInference {
 
  private:
   struct Derivatives;
-  [[nodiscard]] double contrast_df(const Eigen::VectorXd& weights) const;
+  [[nodiscard]] double satterthwaite_df(const Eigen::VectorXd& weights, double variance) const;
 
   DegreesOfFreedom method_;
   double level_;
