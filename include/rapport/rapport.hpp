@@ -46,8 +46,13 @@
 
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
+#include <rapport/alliance/effect_size.hpp>
+#include <rapport/alliance/meta.hpp>
+#include <rapport/alliance/meta_bias.hpp>
+#include <rapport/alliance/meta_data.hpp>
 
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
+#include <rapport/report/meta.hpp>
 #include <rapport/report/plot.hpp>

@@ -6,5 +6,6 @@ namespace rapport::program {
 
 /// Each adds one command (or a family of commands) to the program.
 void add_lagged(CLI::App& program, Chosen& chosen);
+void add_meta(CLI::App& program, Chosen& chosen);
 
 }  // namespace rapport::program

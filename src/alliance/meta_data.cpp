@@ -1,0 +1,162 @@
+#include <rapport/alliance/effect_size.hpp>
+#include <rapport/alliance/meta_data.hpp>
+#include <rapport/base/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace rapport {
+namespace {
+
+std::vector<std::string> columns_used(const MetaColumns& columns) {
+  std::vector<std::string> used = columns.moderators;
+  for (const std::string& name : {columns.effect, columns.variance, columns.correlation,
+                                  columns.size, columns.study, columns.effect_id})
+    if (!name.empty()) used.push_back(name);
+  return used;
+}
+
+std::vector<Index> complete_rows(const Table& table, const std::vector<std::string>& names) {
+  std::vector<const Column*> columns;
+  for (const std::string& name : names) columns.push_back(&table.column(name));
+  std::vector<Index> rows;
+  for (Index i = 0; i < table.rows(); ++i)
+    if (std::none_of(columns.begin(), columns.end(),
+                     [&](const Column* column) { return is_missing(*column, i); }))
+      rows.push_back(i);
+  return rows;
+}
+
+[[noreturn]] void refuse(const Table& table, Index row, const std::string& column,
+                         const std::string& what) {
+  throw DataError("column \"" + column + "\": " + cell_text(table.column(column), row) + " " + what,
+                  table.origin().file, table.line(row));
+}
+
+void add_effects(MetaData& data, const Table& table, const MetaColumns& columns) {
+  const auto k = static_cast<Index>(data.rows.size());
+  data.effect.resize(k);
+  data.variance.resize(k);
+  const bool correlations = !columns.correlation.empty();
+  const Eigen::VectorXd& effect =
+      table.numbers(correlations ? columns.correlation : columns.effect);
+  const Eigen::VectorXd& precision = table.numbers(correlations ? columns.size : columns.variance);
+  for (Index i = 0; i < k; ++i) {
+    const Index row = data.rows[static_cast<std::size_t>(i)];
+    if (!correlations) {
+      if (!(precision[row] > 0))
+        refuse(table, row, columns.variance, "is no sampling variance; it must be positive");
+      data.effect[i] = effect[row];
+      data.variance[i] = precision[row];
+      continue;
+    }
+    if (!(std::abs(effect[row]) < 1))
+      refuse(table, row, columns.correlation,
+             "is no correlation that Fisher's z takes; it must lie between -1 and 1");
+    if (!(precision[row] > 3))
+      refuse(table, row, columns.size, "is too small a sample for Fisher's z; it must exceed 3");
+    const EffectSize z = fisher_z(effect[row], precision[row]);
+    data.effect[i] = z.estimate;
+    data.variance[i] = z.variance;
+  }
+}
+
+void add_studies(MetaData& data, const Table& table, const MetaColumns& columns) {
+  if (columns.study.empty()) return;
+  const Factor study = select(table.factor(columns.study), data.rows);
+  data.study = study.codes;
+  if (columns.effect_id.empty()) return;
+  const Factor effect = select(table.factor(columns.effect_id), data.rows);
+  std::set<std::pair<std::int32_t, std::int32_t>> seen;
+  for (std::size_t i = 0; i < data.rows.size(); ++i)
+    if (!seen.insert({study.codes[i], effect.codes[i]}).second)
+      refuse(table, data.rows[i], columns.effect_id,
+             "stands twice in study " + cell_text(table.column(columns.study), data.rows[i]) +
+                 "; every effect of a study needs an id of its own");
+}
+
+void add_column(MetaData& data, const Eigen::VectorXd& column, const std::string& term,
+                const std::string& moderator) {
+  data.moderators.conservativeResize(column.size(), data.moderators.cols() + 1);
+  data.moderators.col(data.moderators.cols() - 1) = column;
+  data.terms.push_back(term);
+  data.moderator_of.push_back(moderator);
+}
+
+/// A numeric moderator as it is, a categorical one by a column of ones and zeros for each level but
+/// the first.
+void add_moderator(MetaData& data, const Table& table, const std::string& name) {
+  const auto k = static_cast<Index>(data.rows.size());
+  if (table.is_numeric(name)) {
+    const Eigen::VectorXd column = table.numbers(name)(data.rows);
+    if (column.maxCoeff() == column.minCoeff())
+      throw DataError("moderator \"" + name + "\" has the one value " +
+                          shortest_decimal(column[0]) + " in the effects used; leave it out",
+                      table.origin().file);
+    add_column(data, column, name, name);
+    return;
+  }
+  const Factor factor = select(table.factor(name), data.rows);
+  if (factor.level_count() < 2)
+    throw DataError("moderator \"" + name + "\" has the one level \"" + factor.levels[0] +
+                        "\" in the effects used; leave it out",
+                    table.origin().file);
+  for (std::size_t level = 1; level < factor.levels.size(); ++level) {
+    Eigen::VectorXd column(k);
+    for (Index i = 0; i < k; ++i)
+      column[i] =
+          factor.codes[static_cast<std::size_t>(i)] == static_cast<std::int32_t>(level) ? 1 : 0;
+    add_column(data, column, name + factor.levels[level], name);
+  }
+}
+
+template <class Values>
+Values picked(const Values& values, const std::vector<Index>& positions) {
+  Values result;
+  if (values.empty()) return result;
+  result.reserve(positions.size());
+  for (const Index position : positions)
+    result.push_back(values[static_cast<std::size_t>(position)]);
+  return result;
+}
+
+}  // namespace
+
+MetaData make_meta_data(const Table& table, const MetaColumns& columns) {
+  const bool effects = !columns.effect.empty() && !columns.variance.empty();
+  const bool correlations = !columns.correlation.empty() && !columns.size.empty();
+  if (effects == correlations)
+    throw InvalidArgument(
+        "make_meta_data: give `effect` and `variance`, or `correlation` and `size`");
+  MetaData data;
+  data.rows = complete_rows(table, columns_used(columns));
+  data.n_omitted = table.rows() - static_cast<Index>(data.rows.size());
+  if (data.rows.empty())
+    throw DataError("no row has all of the effect, its variance and the moderators",
+                    table.origin().file);
+  add_effects(data, table, columns);
+  add_studies(data, table, columns);
+  for (const std::string& name : columns.moderators) add_moderator(data, table, name);
+  if (!columns.label.empty())
+    for (const Index row : data.rows)
+      data.labels.push_back(cell_text(table.column(columns.label), row));
+  return data;
+}
+
+MetaData select(const MetaData& data, const std::vector<Index>& positions) {
+  MetaData chosen;
+  chosen.effect = data.effect(positions);
+  chosen.variance = data.variance(positions);
+  chosen.study = picked(data.study, positions);
+  if (data.moderators.cols() > 0) chosen.moderators = data.moderators(positions, Eigen::all);
+  chosen.terms = data.terms;
+  chosen.moderator_of = data.moderator_of;
+  if (data.covariance.size() > 0) chosen.covariance = data.covariance(positions, positions);
+  chosen.labels = picked(data.labels, positions);
+  chosen.rows = picked(data.rows, positions);
+  chosen.n_omitted = data.n_omitted;
+  return chosen;
+}
+
+}  // namespace rapport
