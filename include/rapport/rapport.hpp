@@ -40,7 +40,20 @@
 
 // score
 
-// agree
+#include <rapport/agree/bland_altman.hpp>
+#include <rapport/agree/chance_corrected.hpp>
+#include <rapport/agree/concordance.hpp>
+#include <rapport/agree/congruence.hpp>
+#include <rapport/agree/generalizability.hpp>
+#include <rapport/agree/icc.hpp>
+#include <rapport/agree/kappa.hpp>
+#include <rapport/agree/krippendorff.hpp>
+#include <rapport/agree/marginal.hpp>
+#include <rapport/agree/profile.hpp>
+#include <rapport/agree/rating_model.hpp>
+#include <rapport/agree/rows.hpp>
+#include <rapport/agree/weights.hpp>
+#include <rapport/agree/within_group.hpp>
 
 // correlate
 
@@ -51,6 +64,7 @@
 #include <rapport/alliance/meta_bias.hpp>
 #include <rapport/alliance/meta_data.hpp>
 
+#include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
