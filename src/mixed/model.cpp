@@ -4,6 +4,7 @@
 
 #include <Eigen/Cholesky>
 
+#include "crossed.hpp"
 #include "nested.hpp"
 #include <algorithm>
 #include <cmath>
@@ -261,7 +262,7 @@ std::unique_ptr<CrossProducts> make_products(const ModelColumns& columns,
   for (std::size_t l = 0; l + 1 < columns.levels.size(); ++l)
     nested = nested && is_nested(columns.levels[l].group, columns.levels[l].n_groups,
                                  columns.levels[l + 1].group);
-  if (!nested) throw DataError("fit_mixed_model: crossed grouping factors are not supported yet");
+  if (!nested) return std::make_unique<CrossedCrossProducts>(columns, structure);
   return std::make_unique<NestedCrossProducts>(columns, structure, threads);
 }
 

@@ -5,6 +5,7 @@
 #include <Eigen/Cholesky>
 
 #include "leaf_kernels.hpp"
+#include "node.hpp"
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -50,33 +51,10 @@ MatrixXd solve_transposed(const MatrixXd& r, MatrixXd right) {
   return right;
 }
 
-/// What a group with Z = QR, C = Q'S and covariance Ψ = ΛΛ' gives: M = I + RΨR'.
-struct Node {
-  double log_determinant;  ///< log|M|
-  MatrixXd half;           ///< L⁻¹C, so that half'half = C'M⁻¹C
-  MatrixXd a;              ///< Z'V⁻¹Z = R'M⁻¹R
-  MatrixXd b;              ///< Z'V⁻¹S = R'M⁻¹C
-};
-
-Node solve_node(const MatrixXd& r, const MatrixXd& c, const MatrixXd& factor) {
-  const MatrixXd scaled = r * factor;
-  MatrixXd m = MatrixXd::Identity(r.rows(), r.rows());
-  m.noalias() += scaled * scaled.transpose();
-  const Eigen::LLT<MatrixXd> llt(m);
-  Node node;
-  const MatrixXd lower = llt.matrixL();
-  node.log_determinant = 2 * lower.diagonal().array().log().sum();
-  node.half = llt.matrixL().solve(c);
-  const MatrixXd half_r = llt.matrixL().solve(r);
-  node.a.noalias() = half_r.transpose() * half_r;
-  node.b.noalias() = half_r.transpose() * node.half;
-  return node;
-}
-
 /// A group of an outer level: the Gram matrix of [Z S] that its members hand up, and what follows
 /// from it.
 struct InnerNode {
-  Node node;
+  GroupNode node;
   MatrixXd gram;      ///< of S, handed to the parent
   MatrixXd n_half;    ///< Λ(I + Λ'Z'ZΛ)^{-½}
   MatrixXd n;         ///< Cov(b | y, S) / σ² = n_half n_half'
@@ -102,14 +80,6 @@ struct InnerNode {
     residual.bottomRows(width).setIdentity();
   }
 };
-
-/// The symmetric unit matrix E_k.
-MatrixXd unit(Index q, Index row, Index column) {
-  MatrixXd e = MatrixXd::Zero(q, q);
-  e(row, column) = 1;
-  e(column, row) = 1;
-  return e;
-}
 
 struct Pair {
   Index row;
@@ -270,7 +240,6 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
 
 void NestedCrossProducts::compress_group(const ModelColumns& columns, const Index* rows,
                                          Index n_rows, Index slot, MatrixXd& remainder) {
-  constexpr double negligible = 1e-24;
   const Index q = depth() == 0 ? 0 : levels_.front().size;
   const Index width = remainder.rows();
   MatrixXd work(n_rows, q + width);
@@ -288,25 +257,8 @@ void NestedCrossProducts::compress_group(const ModelColumns& columns, const Inde
   for (const ModelColumn& source : columns.fixed) gather(source);
 
   if (q > 0) {
-    // Modified Gram–Schmidt on Z, applied to every column to its right.
-    MatrixXd r = MatrixXd::Zero(q, q);
-    MatrixXd c = MatrixXd::Zero(q, width);
-    const VectorXd original = work.leftCols(q).colwise().squaredNorm();
-    for (Index k = 0; k < q; ++k) {
-      const double norm = work.col(k).squaredNorm();
-      if (norm <= negligible * original[k] || k >= n_rows) {
-        work.col(k).setZero();
-        continue;
-      }
-      r(k, k) = std::sqrt(norm);
-      const VectorXd unit_column = work.col(k) / r(k, k);
-      for (Index j = k + 1; j < q + width; ++j) {
-        const double product = unit_column.dot(work.col(j));
-        work.col(j) -= product * unit_column;
-        (j < q ? r(k, j) : c(k, j - q)) = product;
-      }
-    }
-    set_leaf(slot, r, c);
+    const GroupFactor factor = factor_group(work, q);
+    set_leaf(slot, factor.r, factor.c);
   }
   remainder.noalias() += work.rightCols(width).transpose() * work.rightCols(width);
 }
@@ -546,7 +498,7 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
         handed_up[at(parent)][at(k)].noalias() += inner.residual.transpose() * d * inner.residual;
       }
       for (Index k = lower; k < upper; ++k) {
-        const MatrixXd e = unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
+        const MatrixXd e = symmetric_unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
         change_zz[at(k)] = e;
         change_f[at(k)] = e * (b * f);
         change_v[at(k)] = e * (b * v);
@@ -618,8 +570,8 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   const auto units = [&](Index level) {
     std::vector<MatrixXd> e;
     for (Index k = structure_.offset(level); k < structure_.offset(level + 1); ++k)
-      e.push_back(unit(structure_.size(level), structure_.coordinates()[at(k)].row,
-                       structure_.coordinates()[at(k)].column));
+      e.push_back(symmetric_unit(structure_.size(level), structure_.coordinates()[at(k)].row,
+                                 structure_.coordinates()[at(k)].column));
     return e;
   };
   /// A group's own coordinates, given Z'V⁻¹Z and Z'V⁻¹S.
@@ -650,7 +602,7 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
       for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
            ++slot) {
         if (leaf_group_[at(slot)] < 0) continue;
-        const Node node = solve_node(leaf_r(slot), leaf_c(slot), factors.front());
+        const GroupNode node = solve_node(leaf_r(slot), leaf_c(slot), factors.front());
         add_own(node.a, node.b, e, 0, tangents[at(run.parent)]);
       }
   }
@@ -776,11 +728,8 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
     const Index g = leaf_group_[at(slot)];
     if (g < 0) continue;
     const MatrixXd r = leaf_r(slot);
-    const Node node = solve_node(r, leaf_c(slot), factor);
-    const MatrixXd scaled = r * factor;
-    const MatrixXd inner =
-        MatrixXd::Identity(factor.rows(), factor.rows()) + scaled.transpose() * scaled;
-    const MatrixXd n = factor * Eigen::LLT<MatrixXd>(inner).solve(factor.transpose());
+    const GroupNode node = solve_node(r, leaf_c(slot), factor);
+    const MatrixXd n = node_covariance(r, factor);
     MatrixXd joint;
     settle(0, g, n, -psi * node.b, joint);
   }

@@ -1,0 +1,510 @@
+#include "crossed.hpp"
+
+#include <Eigen/Cholesky>
+
+#include "node.hpp"
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Λ with its diagonal kept away from 0, so that Λ⁻¹ exists. Derivatives in Ψ are smooth: this
+/// moves them by 1e-8 of themselves.
+MatrixXd regular(MatrixXd factor) {
+  constexpr double least = 1e-4;
+  for (Index j = 0; j < factor.rows(); ++j)
+    if (std::abs(factor(j, j)) < least) factor(j, j) = factor(j, j) < 0 ? -least : least;
+  return factor;
+}
+
+double quadratic_trace(const MatrixXd& a, const MatrixXd& b) {
+  return a.cwiseProduct(b.transpose()).sum();
+}
+
+}  // namespace
+
+/// A group of the eliminated level with the root's columns that it meets set apart.
+struct CrossedCrossProducts::Node {
+  GroupNode group;
+  MatrixXd b_root;   ///< q × root columns met
+  MatrixXd b_fixed;  ///< q × M
+};
+
+/// The root's effects on the scale u = Λ⁻¹b, with Ĝ = Λ'GΛ.
+struct CrossedCrossProducts::Root {
+  double log_determinant;  ///< log|I + Ĝ|
+  MatrixXd gram;           ///< W'V⁻¹W
+  MatrixXd predictor;      ///< D × M: (I + Ĝ)⁻¹Λ'Z'V₁⁻¹W
+  MatrixXd inverse;        ///< (I + Ĝ)⁻¹
+};
+
+/// Derivatives with the second ones of the Gram matrix projected: P' ∂²(W'V⁻¹W) P.
+struct CrossedCrossProducts::SecondOrder {
+  VectorXd log_determinant;
+  std::vector<MatrixXd> gram;
+  MatrixXd second_log_determinant;
+  std::vector<MatrixXd> second_gram;  ///< (k, l) at kK + l
+
+  void add(Index k, Index l, double log_term, const MatrixXd& gram_term) {
+    const Index n = log_determinant.size();
+    second_log_determinant(k, l) += log_term;
+    second_gram[at(k * n + l)] += gram_term;
+    if (k == l) return;
+    second_log_determinant(l, k) += log_term;
+    second_gram[at(l * n + k)] += gram_term.transpose();
+  }
+};
+
+CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
+                                           CovarianceStructure structure)
+    : structure_(std::move(structure)),
+      fixed_columns_(static_cast<Index>(columns.fixed.size())),
+      leaf_size_(static_cast<Index>(columns.levels.front().columns.size())) {
+  for (std::size_t l = 1; l < columns.levels.size(); ++l) {
+    const auto size = static_cast<Index>(columns.levels[l].columns.size());
+    root_levels_.push_back({size, columns.levels[l].n_groups, root_size_});
+    root_size_ += size * columns.levels[l].n_groups;
+  }
+  compress(columns);
+}
+
+// ---- Compression
+// ------------------------------------------------------------------------------------------------------------------
+
+void CrossedCrossProducts::compress(const ModelColumns& columns) {
+  const Index m = fixed_columns_;
+  const Index d = root_size_ + m;
+  remainder_ = MatrixXd::Zero(d, d);
+  const GroupingLevel& leaf_level = columns.levels.front();
+  std::vector<Index> begin(at(leaf_level.n_groups + 1), 0);
+  for (const std::int32_t g : leaf_level.group) ++begin[static_cast<std::size_t>(g) + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<Index> rows(at(columns.rows));
+  std::vector<Index> next(begin.begin(), begin.end() - 1);
+  for (Index i = 0; i < columns.rows; ++i)
+    rows[at(next[static_cast<std::size_t>(leaf_level.group[at(i)])]++)] = i;
+
+  const auto value = [&](const ModelColumn& source, Index row) {
+    const double scaled = (source.values[row] - source.shift) * source.scale;
+    return columns.root_weight.size() == 0 ? scaled : scaled * columns.root_weight[row];
+  };
+  leaves_.resize(at(leaf_level.n_groups));
+  std::vector<Index> place(at(root_size_),
+                           -1);  // of a root column among those that the group meets
+  for (Index g = 0; g < leaf_level.n_groups; ++g) {
+    Leaf& leaf = leaves_[at(g)];
+    const Index n_rows = begin[at(g + 1)] - begin[at(g)];
+    MatrixXd own(n_rows, leaf_size_ + m);
+    for (Index i = 0; i < n_rows; ++i) {
+      const Index row = rows[at(begin[at(g)] + i)];
+      for (Index j = 0; j < leaf_size_; ++j) own(i, j) = value(leaf_level.columns[at(j)], row);
+      for (Index j = 0; j < m; ++j) own(i, leaf_size_ + j) = value(columns.fixed[at(j)], row);
+      for (std::size_t l = 0; l < root_levels_.size(); ++l) {
+        const RootLevel& level = root_levels_[l];
+        for (Index j = 0; j < level.size; ++j) {
+          const Index column = level.first + columns.levels[l + 1].group[at(row)] * level.size + j;
+          if (place[at(column)] >= 0) continue;
+          place[at(column)] = static_cast<Index>(leaf.root_columns.size());
+          leaf.root_columns.push_back(column);
+        }
+      }
+    }
+    const auto n_root = static_cast<Index>(leaf.root_columns.size());
+    MatrixXd work = MatrixXd::Zero(n_rows, leaf_size_ + n_root + m);
+    work.leftCols(leaf_size_) = own.leftCols(leaf_size_);
+    work.rightCols(m) = own.rightCols(m);
+    for (Index i = 0; i < n_rows; ++i) {
+      const Index row = rows[at(begin[at(g)] + i)];
+      for (std::size_t l = 0; l < root_levels_.size(); ++l) {
+        const RootLevel& level = root_levels_[l];
+        for (Index j = 0; j < level.size; ++j) {
+          const Index column = level.first + columns.levels[l + 1].group[at(row)] * level.size + j;
+          work(i, leaf_size_ + place[at(column)]) =
+              value(columns.levels[l + 1].columns[at(j)], row);
+        }
+      }
+    }
+    GroupFactor factor = factor_group(work, leaf_size_);
+    leaf.r = std::move(factor.r);
+    leaf.c = std::move(factor.c);
+    const MatrixXd left = work.rightCols(n_root + m).transpose() * work.rightCols(n_root + m);
+    std::vector<Index> position = leaf.root_columns;
+    for (Index j = 0; j < m; ++j) position.push_back(root_size_ + j);
+    for (Index j = 0; j < left.cols(); ++j)
+      for (Index i = 0; i < left.rows(); ++i)
+        remainder_(position[at(i)], position[at(j)]) += left(i, j);
+    for (const Index column : leaf.root_columns) place[at(column)] = -1;
+  }
+}
+
+void CrossedCrossProducts::multiply_rows(Eigen::Ref<MatrixXd> rows,
+                                         const std::vector<MatrixXd>& factors) const {
+  for (std::size_t l = 0; l < root_levels_.size(); ++l) {
+    const RootLevel& level = root_levels_[l];
+    const MatrixXd& factor = factors[l + 1];
+    if (level.size == 1) {
+      rows.middleRows(level.first, level.n_groups) *= factor(0, 0);
+      continue;
+    }
+    for (Index g = 0; g < level.n_groups; ++g) {
+      auto block = rows.middleRows(level.first + g * level.size, level.size);
+      block = (factor.transpose() * block).eval();
+    }
+  }
+}
+
+void CrossedCrossProducts::transform_effects(const std::vector<MatrixXd>& transforms) {
+  multiply_rows(remainder_.topRows(root_size_), transforms);
+  MatrixXd transposed = remainder_.leftCols(root_size_).transpose();
+  multiply_rows(transposed, transforms);
+  remainder_.leftCols(root_size_) = transposed.transpose();
+  for (Leaf& leaf : leaves_) {
+    leaf.r *= transforms.front();
+    // The columns of one group of the root stand side by side.
+    for (std::size_t first = 0; first < leaf.root_columns.size();) {
+      std::size_t l = 0;
+      while (l + 1 < root_levels_.size() && leaf.root_columns[first] >= root_levels_[l + 1].first)
+        ++l;
+      const Index size = root_levels_[l].size;
+      auto block = leaf.c.middleCols(static_cast<Index>(first), size);
+      block = (block * transforms[l + 1]).eval();
+      first += at(size);
+    }
+  }
+}
+
+std::vector<MatrixXd> CrossedCrossProducts::mean_effect_grams() const {
+  std::vector<MatrixXd> result = {MatrixXd::Zero(leaf_size_, leaf_size_)};
+  MatrixXd grams = remainder_;
+  for (const Leaf& leaf : leaves_) {
+    result.front().noalias() += leaf.r.transpose() * leaf.r;
+    const auto n = static_cast<Index>(leaf.root_columns.size());
+    for (Index j = 0; j < n; ++j)
+      for (Index i = 0; i < n; ++i)
+        grams(leaf.root_columns[at(i)], leaf.root_columns[at(j)]) +=
+            leaf.c.col(i).dot(leaf.c.col(j));
+  }
+  result.front() /= static_cast<double>(leaves_.size());
+  for (const RootLevel& level : root_levels_) {
+    MatrixXd sum = MatrixXd::Zero(level.size, level.size);
+    for (Index g = 0; g < level.n_groups; ++g)
+      sum += grams.block(level.first + g * level.size, level.first + g * level.size, level.size,
+                         level.size);
+    result.emplace_back(sum / static_cast<double>(level.n_groups));
+  }
+  return result;
+}
+
+// ---- Value
+// ------------------------------------------------------------------------------------------------------------------------
+
+CrossedCrossProducts::Node CrossedCrossProducts::leaf_node(const Leaf& leaf,
+                                                           const MatrixXd& factor) const {
+  Node node;
+  node.group = solve_node(leaf.r, leaf.c, factor);
+  node.b_root = node.group.b.leftCols(node.group.b.cols() - fixed_columns_);
+  node.b_fixed = node.group.b.rightCols(fixed_columns_);
+  return node;
+}
+
+MatrixXd CrossedCrossProducts::root_gram(const MatrixXd& leaf_factor,
+                                         double& log_determinant) const {
+  MatrixXd gram = remainder_;
+  for (const Leaf& leaf : leaves_) {
+    const GroupNode node = solve_node(leaf.r, leaf.c, leaf_factor);
+    log_determinant += node.log_determinant;
+    const auto n = static_cast<Index>(leaf.root_columns.size());
+    const MatrixXd outer = node.half.transpose() * node.half;
+    for (Index j = 0; j < n; ++j)
+      for (Index i = 0; i < n; ++i)
+        gram(leaf.root_columns[at(i)], leaf.root_columns[at(j)]) += outer(i, j);
+    for (Index j = 0; j < fixed_columns_; ++j)
+      for (Index i = 0; i < n; ++i)
+        gram(leaf.root_columns[at(i)], root_size_ + j) += outer(i, n + j);
+    gram.bottomRightCorner(fixed_columns_, fixed_columns_) +=
+        outer.bottomRightCorner(fixed_columns_, fixed_columns_);
+  }
+  gram.bottomLeftCorner(fixed_columns_, root_size_) =
+      gram.topRightCorner(root_size_, fixed_columns_).transpose();
+  return gram;
+}
+
+CrossedCrossProducts::Root CrossedCrossProducts::solve_root(const MatrixXd& gram,
+                                                            const std::vector<MatrixXd>& factors,
+                                                            bool invert) const {
+  const Index n = root_size_;
+  MatrixXd system = gram.topLeftCorner(n, n);
+  multiply_rows(system, factors);
+  system.transposeInPlace();
+  multiply_rows(system, factors);
+  system.diagonal().array() += 1;
+  MatrixXd right = gram.topRightCorner(n, fixed_columns_);
+  multiply_rows(right, factors);
+  Root root;
+  const Eigen::LLT<Eigen::Ref<MatrixXd>> llt(system);  // in place
+  root.log_determinant = 2 * system.diagonal().array().log().sum();
+  const MatrixXd half = llt.matrixL().solve(right);
+  root.gram = gram.bottomRightCorner(fixed_columns_, fixed_columns_);
+  root.gram.noalias() -= half.transpose() * half;
+  if (!invert) return root;
+  root.predictor = llt.matrixU().solve(half);
+  root.inverse = llt.solve(MatrixXd::Identity(n, n));
+  return root;
+}
+
+WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
+  WeightedGram result;
+  const MatrixXd gram = root_gram(factors.front(), result.log_determinant);
+  const Root root = solve_root(gram, factors, false);
+  result.log_determinant += root.log_determinant;
+  result.gram = root.gram;
+  return result;
+}
+
+// ---- Derivatives
+// ------------------------------------------------------------------------------------------------------------------
+
+CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
+    const std::vector<MatrixXd>& exact_factors, const MatrixXd& projection) const {
+  const Index n = structure_.n_parameters();
+  const Index n_leaf = structure_.offset(1);
+  const Index d = root_size_;
+  const Index m = fixed_columns_;
+  const Index width = projection.cols();
+  std::vector<MatrixXd> factors;
+  for (const MatrixXd& factor : exact_factors) factors.push_back(regular(factor));
+
+  SecondOrder result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.second_log_determinant = MatrixXd::Zero(n, n);
+  result.gram.assign(at(n), MatrixXd::Zero(m, m));
+  result.second_gram.assign(at(n * n), MatrixXd::Zero(width, width));
+
+  double unused = 0;
+  const MatrixXd gram = root_gram(exact_factors.front(), unused);
+  const Root root = solve_root(gram, factors, true);
+  const MatrixXd& v = root.inverse;
+
+  // The root's predictor and covariance on the scale of b = Λu, as the eliminated groups see them.
+  const auto on_effects = [&](MatrixXd rows) {
+    std::vector<MatrixXd> transposed;
+    for (const MatrixXd& factor : factors) transposed.emplace_back(factor.transpose());
+    multiply_rows(rows, transposed);
+    return rows;
+  };
+  const MatrixXd predictor = on_effects(root.predictor);
+  MatrixXd covariance = on_effects(v);
+  covariance.transposeInPlace();
+  covariance = on_effects(std::move(covariance));
+
+  // Eliminated groups: their own terms, and the derivatives of the root's Gram matrix.
+  std::vector<MatrixXd> tangents(at(n_leaf), MatrixXd::Zero(d, d + m));
+  std::vector<MatrixXd> tangent_fixed(at(n_leaf), MatrixXd::Zero(m, m));
+  std::vector<MatrixXd> units;
+  for (const CovarianceStructure::Coordinate& c : structure_.coordinates())
+    units.push_back(symmetric_unit(structure_.size(c.level), c.row, c.column));
+  for (const Leaf& leaf : leaves_) {
+    const Node node = leaf_node(leaf, exact_factors.front());
+    const auto met = static_cast<Index>(leaf.root_columns.size());
+    MatrixXd predictor_met(met, m);
+    MatrixXd covariance_met(met, met);
+    for (Index j = 0; j < met; ++j) {
+      predictor_met.row(j) = predictor.row(leaf.root_columns[at(j)]);
+      for (Index i = 0; i < met; ++i)
+        covariance_met(i, j) = covariance(leaf.root_columns[at(i)], leaf.root_columns[at(j)]);
+    }
+    // What remains of the group's B once the root's effects are predicted, and the spread of that
+    // prediction.
+    const MatrixXd b = (node.b_fixed - node.b_root * predictor_met) * projection;
+    const MatrixXd spread = node.b_root * covariance_met * node.b_root.transpose();
+    for (Index k = 0; k < n_leaf; ++k) {
+      const MatrixXd& e = units[at(k)];
+      result.log_determinant[k] += node.group.a.cwiseProduct(e).sum();
+      const MatrixXd eb = e * node.group.b;
+      const MatrixXd outer = node.group.b.transpose() * eb;
+      MatrixXd& tangent = tangents[at(k)];
+      for (Index j = 0; j < met; ++j)
+        for (Index i = 0; i < met; ++i)
+          tangent(leaf.root_columns[at(i)], leaf.root_columns[at(j)]) -= outer(i, j);
+      for (Index j = 0; j < m; ++j)
+        for (Index i = 0; i < met; ++i)
+          tangent(leaf.root_columns[at(i)], d + j) -= outer(i, met + j);
+      tangent_fixed[at(k)] -= outer.bottomRightCorner(m, m);
+      for (Index l = 0; l <= k; ++l) {
+        const MatrixXd middle = e * node.group.a * units[at(l)];
+        const MatrixXd product = b.transpose() * middle * b;
+        result.add(k, l,
+                   2 * middle.cwiseProduct(spread).sum() -
+                       quadratic_trace(node.group.a * e, node.group.a * units[at(l)]),
+                   product + product.transpose());
+      }
+    }
+  }
+
+  // The root, on the scale of u. `cross` is what a coordinate does to Z'V⁻¹W there, `moved` = (I +
+  // Ĝ)⁻¹ ∂Ĝ.
+  std::vector<MatrixXd> cross(at(n));
+  std::vector<MatrixXd> moved(at(n_leaf));
+  for (Index k = 0; k < n_leaf; ++k) {
+    MatrixXd tangent = std::move(tangents[at(k)]);
+    multiply_rows(tangent, factors);
+    MatrixXd zz = tangent.leftCols(d).transpose();
+    multiply_rows(zz, factors);
+    const MatrixXd zw = tangent.rightCols(m);
+    const MatrixXd change = zw - zz * root.predictor;
+    result.gram[at(k)] += tangent_fixed[at(k)] - root.predictor.transpose() * change -
+                          zw.transpose() * root.predictor;
+    cross[at(k)] = change * projection;
+    moved[at(k)].noalias() = v.selfadjointView<Eigen::Lower>() * zz;
+    result.log_determinant[k] += moved[at(k)].trace();
+  }
+  const MatrixXd projected = root.predictor * projection;
+  std::vector<MatrixXd> scaled_units(at(n));  // Λ⁻¹ E Λ⁻ᵀ
+  for (Index k = n_leaf; k < n; ++k) {
+    const Index l = structure_.coordinates()[at(k)].level;
+    const auto lambda = factors[at(l)].triangularView<Eigen::Lower>();
+    const MatrixXd half = lambda.solve(units[at(k)]);
+    scaled_units[at(k)] = lambda.solve(half.transpose());
+    const RootLevel& level = root_levels_[at(l - 1)];
+    const MatrixXd& e = scaled_units[at(k)];
+    cross[at(k)] = MatrixXd::Zero(d, width);
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const Index first = level.first + g * level.size;
+      const auto rows = root.predictor.middleRows(first, level.size);
+      cross[at(k)].middleRows(first, level.size) = e * projected.middleRows(first, level.size);
+      result.gram[at(k)] -= rows.transpose() * e * rows;
+      result.log_determinant[k] +=
+          e.trace() - e.cwiseProduct(v.block(first, first, level.size, level.size)).sum();
+    }
+  }
+  std::vector<MatrixXd> solved(at(n));
+  for (Index k = 0; k < n; ++k) solved[at(k)] = v * cross[at(k)];
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l <= k; ++l) {
+      const MatrixXd product = cross[at(k)].transpose() * solved[at(l)];
+      MatrixXd gram_term = -(product + product.transpose());
+      double log_term = 0;
+      if (k < n_leaf) {
+        log_term = -quadratic_trace(moved[at(k)], moved[at(l)]);
+      } else {
+        const RootLevel& own = root_levels_[at(structure_.coordinates()[at(k)].level - 1)];
+        const MatrixXd& e = scaled_units[at(k)];
+        if (l < n_leaf) {
+          for (Index g = 0; g < own.n_groups; ++g) {
+            const Index first = own.first + g * own.size;
+            log_term += e.cwiseProduct(moved[at(l)].middleRows(first, own.size) *
+                                       v.middleCols(first, own.size))
+                            .sum();
+          }
+        } else {
+          const RootLevel& other = root_levels_[at(structure_.coordinates()[at(l)].level - 1)];
+          const MatrixXd& f = scaled_units[at(l)];
+          for (Index h = 0; h < other.n_groups; ++h)
+            for (Index g = 0; g < own.n_groups; ++g) {
+              const Index row = own.first + g * own.size;
+              const Index column = other.first + h * other.size;
+              MatrixXd a = -v.block(row, column, own.size, other.size);
+              if (row == column) a.diagonal().array() += 1;
+              log_term -= quadratic_trace(e * a, f * a.transpose());
+            }
+        }
+        if (l >= n_leaf) {
+          // Both own: + 2 B'E A E B with A = I − (I + Ĝ)⁻¹.
+          const MatrixXd direct = cross[at(k)].transpose() * cross[at(l)];
+          gram_term += direct + direct.transpose();
+        }
+      }
+      result.add(k, l, log_term, gram_term);
+    }
+  return result;
+}
+
+GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
+                                                  const MatrixXd& trace_factor,
+                                                  const VectorXd& data_vector) const {
+  const Index n = structure_.n_parameters();
+  const Index rank = trace_factor.cols();
+  MatrixXd projection(fixed_columns_, rank + 1);
+  projection << trace_factor, data_vector;
+  SecondOrder second = second_order(factors, projection);
+  GramDerivatives result;
+  result.log_determinant = std::move(second.log_determinant);
+  result.gram = std::move(second.gram);
+  result.trace_part = second.second_log_determinant;
+  result.data_part.resize(n, n);
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l < n; ++l) {
+      const MatrixXd& gram = second.second_gram[at(k * n + l)];
+      result.trace_part(k, l) += gram.diagonal().head(rank).sum();
+      result.data_part(k, l) = gram(rank, rank);
+    }
+  return result;
+}
+
+GramJet CrossedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
+  SecondOrder second = second_order(factors, MatrixXd::Identity(fixed_columns_, fixed_columns_));
+  return {std::move(second.log_determinant), std::move(second.gram),
+          std::move(second.second_log_determinant), std::move(second.second_gram)};
+}
+
+// ---- Effects
+// ----------------------------------------------------------------------------------------------------------------------
+
+std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<MatrixXd>& factors,
+                                                        const VectorXd& combination) const {
+  double unused = 0;
+  const MatrixXd gram = root_gram(factors.front(), unused);
+  const Root root = solve_root(gram, factors, true);
+  std::vector<MatrixXd> transposed;
+  for (const MatrixXd& factor : factors) transposed.emplace_back(factor.transpose());
+  MatrixXd mean = root.predictor * combination;
+  multiply_rows(mean, transposed);
+  MatrixXd covariance = root.inverse;
+  multiply_rows(covariance, transposed);
+  covariance.transposeInPlace();
+  multiply_rows(covariance, transposed);
+
+  std::vector<LevelEffects> result(factors.size());
+  result.front().mean.resize(static_cast<Index>(leaves_.size()), leaf_size_);
+  result.front().covariance.resize(static_cast<Index>(leaves_.size()) * leaf_size_, leaf_size_);
+  const MatrixXd psi = factors.front() * factors.front().transpose();
+  for (std::size_t g = 0; g < leaves_.size(); ++g) {
+    const Leaf& leaf = leaves_[g];
+    const Node node = leaf_node(leaf, factors.front());
+    const auto met = static_cast<Index>(leaf.root_columns.size());
+    VectorXd mean_met(met);
+    MatrixXd covariance_met(met, met);
+    for (Index j = 0; j < met; ++j) {
+      mean_met[j] = mean(leaf.root_columns[at(j)], 0);
+      for (Index i = 0; i < met; ++i)
+        covariance_met(i, j) = covariance(leaf.root_columns[at(i)], leaf.root_columns[at(j)]);
+    }
+    const MatrixXd gain = psi * node.b_root;
+    result.front().mean.row(static_cast<Index>(g)) =
+        (psi * (node.b_fixed * combination) - gain * mean_met).transpose();
+    result.front().covariance.middleRows(static_cast<Index>(g) * leaf_size_, leaf_size_) =
+        node_covariance(leaf.r, factors.front()) + gain * covariance_met * gain.transpose();
+  }
+  for (std::size_t l = 0; l < root_levels_.size(); ++l) {
+    const RootLevel& level = root_levels_[l];
+    LevelEffects& effects = result[l + 1];
+    effects.mean.resize(level.n_groups, level.size);
+    effects.covariance.resize(level.n_groups * level.size, level.size);
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const Index first = level.first + g * level.size;
+      effects.mean.row(g) = mean.col(0).segment(first, level.size).transpose();
+      effects.covariance.middleRows(g * level.size, level.size) =
+          covariance.block(first, first, level.size, level.size);
+    }
+  }
+  return result;
+}
+
+}  // namespace rapport

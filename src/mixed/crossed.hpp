@@ -1,0 +1,70 @@
+#pragma once
+
+#include <rapport/mixed/cross_products.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace rapport {
+
+/// Cross-products of levels that are not all nested.
+///
+/// The level with most groups is eliminated group by group, as in NestedCrossProducts: Z_i = QR, C
+/// = Q'[Z of the other levels, X, y], where C has only the columns of the groups that i meets. The
+/// other levels together form one dense root, whose effects are scaled by their Λ: u = Λ⁻¹b, and I
+/// + Λ'Z'V₁⁻¹ZΛ is factorised (V₁: the part of V of the eliminated level).
+class CrossedCrossProducts final : public CrossProducts {
+ public:
+  CrossedCrossProducts(const ModelColumns& columns, CovarianceStructure structure);
+
+  [[nodiscard]] Index fixed_columns() const override { return fixed_columns_; }
+  [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
+  [[nodiscard]] GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                            const Eigen::MatrixXd& trace_factor,
+                                            const Eigen::VectorXd& data_vector) const override;
+  [[nodiscard]] GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const override;
+  [[nodiscard]] std::vector<LevelEffects> effects(
+      const std::vector<Eigen::MatrixXd>& factors,
+      const Eigen::VectorXd& combination) const override;
+  void transform_effects(const std::vector<Eigen::MatrixXd>& transforms) override;
+  [[nodiscard]] std::vector<Eigen::MatrixXd> mean_effect_grams() const override;
+
+ private:
+  /// A group of the eliminated level.
+  struct Leaf {
+    Eigen::MatrixXd r;                ///< q × q, upper triangular
+    std::vector<Index> root_columns;  ///< of the root, that the group meets
+    Eigen::MatrixXd c;                ///< q × (root_columns + M)
+  };
+  struct RootLevel {
+    Index size;
+    Index n_groups;
+    Index first;  ///< its first column in the root
+  };
+  struct Node;
+  struct Root;
+  struct SecondOrder;
+
+  void compress(const ModelColumns& columns);
+  [[nodiscard]] Node leaf_node(const Leaf& leaf, const Eigen::MatrixXd& factor) const;
+  /// Gram matrix of [Z of the root, X, y] weighted by V₁⁻¹; adds log|V₁|.
+  [[nodiscard]] Eigen::MatrixXd root_gram(const Eigen::MatrixXd& leaf_factor,
+                                          double& log_determinant) const;
+  /// Multiplies the root's rows by Λ' (or the transpose of other q × q matrices, one a level).
+  void multiply_rows(Eigen::Ref<Eigen::MatrixXd> rows,
+                     const std::vector<Eigen::MatrixXd>& factors) const;
+  [[nodiscard]] Root solve_root(const Eigen::MatrixXd& gram,
+                                const std::vector<Eigen::MatrixXd>& factors, bool invert) const;
+  [[nodiscard]] SecondOrder second_order(const std::vector<Eigen::MatrixXd>& factors,
+                                         const Eigen::MatrixXd& projection) const;
+
+  CovarianceStructure structure_;
+  Index fixed_columns_;
+  Index leaf_size_;
+  std::vector<RootLevel> root_levels_;
+  Index root_size_ = 0;
+  std::vector<Leaf> leaves_;
+  Eigen::MatrixXd remainder_;  ///< residual Gram matrix of [Z of the root, X, y]
+};
+
+}  // namespace rapport

@@ -1,0 +1,64 @@
+#include "node.hpp"
+
+#include <Eigen/Cholesky>
+
+#include <cmath>
+
+namespace rapport {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+GroupNode solve_node(const MatrixXd& r, const MatrixXd& c, const MatrixXd& factor) {
+  const MatrixXd scaled = r * factor;
+  MatrixXd m = MatrixXd::Identity(r.rows(), r.rows());
+  m.noalias() += scaled * scaled.transpose();
+  const Eigen::LLT<MatrixXd> llt(m);
+  GroupNode node;
+  const MatrixXd lower = llt.matrixL();
+  node.log_determinant = 2 * lower.diagonal().array().log().sum();
+  node.half = llt.matrixL().solve(c);
+  const MatrixXd half_r = llt.matrixL().solve(r);
+  node.a.noalias() = half_r.transpose() * half_r;
+  node.b.noalias() = half_r.transpose() * node.half;
+  return node;
+}
+
+MatrixXd node_covariance(const MatrixXd& r, const MatrixXd& factor) {
+  const MatrixXd scaled = r * factor;
+  const MatrixXd inner =
+      MatrixXd::Identity(factor.rows(), factor.rows()) + scaled.transpose() * scaled;
+  return factor * Eigen::LLT<MatrixXd>(inner).solve(factor.transpose());
+}
+
+GroupFactor factor_group(MatrixXd& work, Index q) {
+  constexpr double negligible = 1e-24;  // share of a column's squared norm
+  const Index width = work.cols() - q;
+  GroupFactor result{MatrixXd::Zero(q, q), MatrixXd::Zero(q, width)};
+  const VectorXd original = work.leftCols(q).colwise().squaredNorm();
+  for (Index k = 0; k < q; ++k) {
+    const double norm = work.col(k).squaredNorm();
+    if (norm <= negligible * original[k] || k >= work.rows()) {
+      work.col(k).setZero();
+      continue;
+    }
+    result.r(k, k) = std::sqrt(norm);
+    const VectorXd direction = work.col(k) / result.r(k, k);
+    work.col(k) = direction;
+    for (Index j = k + 1; j < work.cols(); ++j) {
+      const double product = direction.dot(work.col(j));
+      work.col(j) -= product * direction;
+      (j < q ? result.r(k, j) : result.c(k, j - q)) = product;
+    }
+  }
+  return result;
+}
+
+MatrixXd symmetric_unit(Index q, Index row, Index column) {
+  MatrixXd e = MatrixXd::Zero(q, q);
+  e(row, column) = 1;
+  e(column, row) = 1;
+  return e;
+}
+
+}  // namespace rapport

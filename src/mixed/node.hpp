@@ -1,0 +1,34 @@
+#pragma once
+
+#include <rapport/base/eigen.hpp>
+
+namespace rapport {
+
+/// What a group with Z = QR, C = Q'S and covariance Ψ = ΛΛ' gives, with M = I + RΨR'.
+struct GroupNode {
+  double log_determinant;  ///< log|M|
+  Eigen::MatrixXd half;    ///< L⁻¹C for M = LL', so that half'half = C'M⁻¹C
+  Eigen::MatrixXd a;       ///< Z'V⁻¹Z = R'M⁻¹R
+  Eigen::MatrixXd b;       ///< Z'V⁻¹S = R'M⁻¹C
+};
+
+[[nodiscard]] GroupNode solve_node(const Eigen::MatrixXd& r, const Eigen::MatrixXd& c,
+                                   const Eigen::MatrixXd& factor);
+
+/// Cov(b | y, S) / σ² = Λ(I + Λ'Z'ZΛ)⁻¹Λ'.
+[[nodiscard]] Eigen::MatrixXd node_covariance(const Eigen::MatrixXd& r,
+                                              const Eigen::MatrixXd& factor);
+
+/// R and C of a group: orthogonal-triangular decomposition of the first `q` columns of `work` (rows
+/// × (q + width)) by modified Gram–Schmidt; the other columns are left with their residuals. Rows
+/// of R and C of columns that depend on those before are 0.
+struct GroupFactor {
+  Eigen::MatrixXd r;
+  Eigen::MatrixXd c;
+};
+[[nodiscard]] GroupFactor factor_group(Eigen::MatrixXd& work, Index q);
+
+/// The symmetric unit matrix E of a coordinate of ψ: 1 at (row, column) and (column, row).
+[[nodiscard]] Eigen::MatrixXd symmetric_unit(Index q, Index row, Index column);
+
+}  // namespace rapport
