@@ -35,6 +35,7 @@
 #include <rapport/mixed/design.hpp>
 #include <rapport/mixed/fit.hpp>
 #include <rapport/mixed/formula.hpp>
+#include <rapport/mixed/generalized.hpp>
 #include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/objective.hpp>
 

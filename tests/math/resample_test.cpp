@@ -127,9 +127,8 @@ TEST(Bootstrap, RefusesWrongCallsAndCanBeInterrupted) {
   EXPECT_THROW(static_cast<void>(bootstrap(0, mean_of, Seed{1})), InvalidArgument);
   EXPECT_THROW(static_cast<void>(bootstrap(3, mean_of, Seed{1}, {.confidence_level = 1})),
                InvalidArgument);
-  EXPECT_THROW(
-      bootstrap(3, mean_of, Seed{1}, {.progress = [](Index done, Index) { return done < 10; }}),
-      Interrupted);
+  const BootstrapOptions impatient{.progress = [](Index done, Index) { return done < 10; }};
+  EXPECT_THROW(static_cast<void>(bootstrap(3, mean_of, Seed{1}, impatient)), Interrupted);
 }
 
 }  // namespace

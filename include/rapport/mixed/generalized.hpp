@@ -1,0 +1,83 @@
+#pragma once
+
+#include <rapport/mixed/design.hpp>
+#include <rapport/mixed/fit.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rapport {
+
+/// The distribution of the response given the random effects.
+enum class Family {
+  binomial,  ///< response: the proportion of successes in `Design::weights` trials
+  poisson,
+  nbinom1,    ///< variance μ(1 + dispersion)
+  nbinom2,    ///< variance μ + μ² / dispersion
+  gamma,      ///< variance μ² · dispersion
+  beta,       ///< variance μ(1 − μ) / (1 + dispersion)
+  cumulative  ///< response: codes from 0; P(y ≤ j) = F(threshold_j − Xβ − Zb)
+};
+
+/// The linear predictor as a function of the mean.
+enum class Link { logit, probit, cloglog, log, identity, inverse };
+
+/// "binomial", "poisson", "nbinom1", "nbinom2", "gamma", "beta", "cumulative".
+[[nodiscard]] std::optional<Family> parse_family(std::string_view text);
+/// "logit", "probit", "cloglog", "log", "identity", "inverse".
+[[nodiscard]] std::optional<Link> parse_link(std::string_view text);
+[[nodiscard]] std::string_view to_string(Family family);
+[[nodiscard]] std::string_view to_string(Link link);
+/// logit for proportions and categories, log for the others.
+[[nodiscard]] Link default_link(Family family);
+
+struct GeneralizedOptions {
+  Family family = Family::binomial;
+  std::optional<Link> link = std::nullopt;  ///< default_link(family) if empty
+  Index quadrature_points = 1;  ///< of adaptive Gauss–Hermite; 1 is Laplace's approximation
+  Index iterations = 200;       ///< of the outer search
+  bool random_effects = true;   ///< compute the modes and their conditional covariances
+};
+
+/// A parameter beside the fixed effects and the covariances, with its standard error.
+struct OtherParameter {
+  std::string term;
+  double estimate;
+  double standard_error;
+};
+
+/// A fitted generalized linear mixed model. `criterion.value` is −2 log L with all constants, the
+/// integral over the random effects by Laplace's approximation or adaptive quadrature; standard
+/// errors are from the inverse of the observed information in all parameters jointly.
+struct [[nodiscard]] GeneralizedFit {
+  Family family;
+  Link link;
+  std::string method;  ///< "Laplace", "AGQ", or "ML" without random terms
+  Index quadrature_points;
+  FixedEffects fixed;
+  std::vector<OtherParameter> thresholds;  ///< "1|2", …: cumulative models only
+  double dispersion;                       ///< as the Family says; NaN where the family has none
+  double dispersion_standard_error;
+  std::vector<RandomEffects> random;  ///< in the order of Design::random; `blups` are modes
+  CriterionValue criterion;
+  OptimizerReport optimizer;
+  DataUse data;
+  Eigen::VectorXd fitted;  ///< mean given the modes; cumulative: probability of the category seen
+  Eigen::VectorXd linear_predictor;   ///< given the modes
+  std::vector<std::string> warnings;  ///< separation, overdispersion, …, in plain words
+};
+
+/// Fits by maximum likelihood: modes of the random effects by Newton's method to rounding, exact
+/// gradients of the approximated likelihood, Λ unconstrained so that a variance of 0 is an ordinary
+/// optimum (Pinheiro & Chao 2006; Bates et al. 2015). Adaptive quadrature with more than one point
+/// needs one scalar random effect.
+///
+/// For Family::cumulative an intercept among the design's columns is left out, the thresholds take
+/// its place; categories are named by ModelFrame::response_levels. Throws DataError for responses
+/// outside the family's range, all equal, or with a category that never occurs; InvalidArgument for
+/// a link that does not suit the family.
+GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options = {});
+
+}  // namespace rapport

@@ -1,0 +1,563 @@
+#include <rapport/base/error.hpp>
+#include <rapport/base/missing.hpp>
+#include <rapport/math/minimize.hpp>
+#include <rapport/mixed/generalized.hpp>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+
+#include "independent_columns.hpp"
+#include "integral.hpp"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace rapport {
+namespace {
+
+using detail::Integral;
+using detail::Likelihood;
+using detail::ModelPoint;
+using detail::SortedDesign;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+struct NamedFamily {
+  std::string_view name;
+  Family family;
+};
+constexpr std::array<NamedFamily, 7> families{{{"binomial", Family::binomial},
+                                               {"poisson", Family::poisson},
+                                               {"nbinom1", Family::nbinom1},
+                                               {"nbinom2", Family::nbinom2},
+                                               {"gamma", Family::gamma},
+                                               {"beta", Family::beta},
+                                               {"cumulative", Family::cumulative}}};
+
+struct NamedLink {
+  std::string_view name;
+  Link link;
+};
+constexpr std::array<NamedLink, 6> links{{{"logit", Link::logit},
+                                          {"probit", Link::probit},
+                                          {"cloglog", Link::cloglog},
+                                          {"log", Link::log},
+                                          {"identity", Link::identity},
+                                          {"inverse", Link::inverse}}};
+
+}  // namespace
+
+std::optional<Family> parse_family(std::string_view text) {
+  for (const NamedFamily& entry : families) {
+    if (entry.name == text) return entry.family;
+  }
+  return std::nullopt;
+}
+
+std::optional<Link> parse_link(std::string_view text) {
+  for (const NamedLink& entry : links) {
+    if (entry.name == text) return entry.link;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(Family family) {
+  return std::find_if(families.begin(), families.end(),
+                      [&](const NamedFamily& f) { return f.family == family; })
+      ->name;
+}
+
+std::string_view to_string(Link link) {
+  return std::find_if(links.begin(), links.end(),
+                      [&](const NamedLink& l) { return l.link == link; })
+      ->name;
+}
+
+Link default_link(Family family) {
+  return family == Family::binomial || family == Family::cumulative || family == Family::beta
+             ? Link::logit
+             : Link::log;
+}
+
+namespace {
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Internal coordinates x in which the criterion is well scaled, and the parameters of the model as
+/// a linear map of them: β = (X'WX)^{−1/2}-scaled coordinates, Λ in units of each column's root
+/// mean square, thresholds about the mean of X.
+class Coordinates {
+ public:
+  Coordinates(const Design& design, const MatrixXd& fixed, const VectorXd& weights, Index n_family,
+              bool thresholds)
+      : n_fixed_(fixed.cols()), n_family_(n_family) {
+    for (const RandomTerm& term : design.random) sizes_.push_back(term.columns.cols());
+    n_factor_ = 0;
+    for (const Index q : sizes_) n_factor_ += q * (q + 1) / 2;
+    map_ = MatrixXd::Identity(size(), size());
+    const VectorXd mean = thresholds ? VectorXd(fixed.colwise().mean()) : VectorXd::Zero(n_fixed_);
+    if (n_fixed_ > 0) {
+      const MatrixXd centred = fixed.rowwise() - mean.transpose();
+      const MatrixXd information =
+          centred.transpose() * (centred.array().colwise() * weights.array()).matrix();
+      const Eigen::LLT<MatrixXd> llt(information);
+      map_.topLeftCorner(n_fixed_, n_fixed_) =
+          llt.matrixU().solve(MatrixXd::Identity(n_fixed_, n_fixed_));
+    }
+    Index k = n_fixed_;
+    for (const RandomTerm& term : design.random) {
+      const VectorXd rms =
+          (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows()))
+              .cwiseSqrt();
+      for (Index j = 0; j < rms.size(); ++j) {
+        for (Index i = j; i < rms.size(); ++i, ++k) map_(k, k) = 1 / rms[i];
+      }
+    }
+    if (thresholds) {
+      for (Index j = 0; j < n_family_; ++j) {
+        map_.row(n_fixed_ + n_factor_ + j).head(n_fixed_) =
+            mean.transpose() * map_.topLeftCorner(n_fixed_, n_fixed_);
+      }
+    }
+  }
+
+  [[nodiscard]] Index size() const { return n_fixed_ + n_factor_ + n_family_; }
+  [[nodiscard]] Index n_fixed() const { return n_fixed_; }
+  [[nodiscard]] Index n_factor() const { return n_factor_; }
+  [[nodiscard]] const MatrixXd& map() const { return map_; }
+
+  [[nodiscard]] ModelPoint point(const VectorXd& x) const {
+    const VectorXd natural = map_ * x;
+    ModelPoint p;
+    p.fixed = natural.head(n_fixed_);
+    Index k = n_fixed_;
+    for (const Index q : sizes_) {
+      MatrixXd factor = MatrixXd::Zero(q, q);
+      for (Index j = 0; j < q; ++j) {
+        for (Index i = j; i < q; ++i) factor(i, j) = natural[k++];
+      }
+      p.factor.push_back(std::move(factor));
+    }
+    p.family = natural.tail(n_family_);
+    return p;
+  }
+
+  /// The gradient in x.
+  [[nodiscard]] VectorXd gradient(const ModelPoint& g) const {
+    VectorXd natural(size());
+    natural.head(n_fixed_) = g.fixed;
+    Index k = n_fixed_;
+    for (const MatrixXd& factor : g.factor) {
+      for (Index j = 0; j < factor.cols(); ++j) {
+        for (Index i = j; i < factor.rows(); ++i) natural[k++] = factor(i, j);
+      }
+    }
+    natural.tail(n_family_) = g.family;
+    return map_.transpose() * natural;
+  }
+
+ private:
+  Index n_fixed_;
+  Index n_factor_ = 0;
+  Index n_family_;
+  std::vector<Index> sizes_;
+  MatrixXd map_;
+};
+
+/// The model without random effects by iteratively reweighted least squares, not to convergence:
+/// where the search starts, and the weights that scale its coordinates.
+struct WorkingModel {
+  VectorXd fixed;
+  VectorXd weights;
+};
+WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
+                           const VectorXd& family) {
+  const Index n = design.n();
+  WorkingModel start{.fixed = VectorXd::Zero(design.fixed.cols()), .weights = VectorXd::Ones(n)};
+  likelihood.set_parameters(family);
+  VectorXd eta(n);
+  for (Index i = 0; i < n; ++i) eta[i] = likelihood.first_guess(i);
+  VectorXd value(n);
+  VectorXd first(n);
+  VectorXd second(n);
+  double before = std::numeric_limits<double>::infinity();
+  for (int iteration = 0; iteration < 4; ++iteration) {
+    likelihood.evaluate(
+        0, n, eta.data(),
+        {.value = value.data(), .first = first.data(), .second = second.data(), .third = nullptr});
+    if (!std::isfinite(value.sum()) || (iteration > 1 && -value.sum() > before)) break;
+    before = -value.sum();
+    start.weights = (-second).cwiseMax(1e-8 * (-second).maxCoeff()).cwiseMax(1e-300);
+    const VectorXd working = (eta - design.offset).array() + first.array() / start.weights.array();
+    const MatrixXd weighted = design.fixed.array().colwise() * start.weights.array();
+    const Eigen::LLT<MatrixXd> llt(design.fixed.transpose() * weighted);
+    if (llt.info() != Eigen::Success) break;
+    start.fixed = llt.solve(weighted.transpose() * working);
+    eta = design.offset + design.fixed * start.fixed;
+  }
+  return start;
+}
+
+/// The search: −log L over internal coordinates.
+class Search {
+ public:
+  Search(Integral& integral, const Coordinates& coordinates)
+      : integral_(integral), coordinates_(coordinates) {}
+
+  void operator()(const VectorXd& x, Derivatives& out) {
+    ModelPoint gradient;
+    out.value = integral_.evaluate(coordinates_.point(x), &gradient);
+    ++evaluations_;
+    out.gradient =
+        std::isfinite(out.value) ? coordinates_.gradient(gradient) : VectorXd::Zero(x.size());
+  }
+
+  /// By central differences of the exact gradient, with steps of a small part of a standard error.
+  MatrixXd hessian(const VectorXd& x, const MatrixXd& approximate) {
+    MatrixXd h(x.size(), x.size());
+    Derivatives right;
+    Derivatives left;
+    for (Index k = 0; k < x.size(); ++k) {
+      const double step = 3e-4 / std::sqrt(std::clamp(approximate(k, k), 1e-4, 1e8));
+      VectorXd shifted = x;
+      shifted[k] = x[k] + step;
+      (*this)(shifted, right);
+      shifted[k] = x[k] - step;
+      (*this)(shifted, left);
+      h.col(k) = (right.gradient - left.gradient) / (2 * step);
+    }
+    return 0.5 * (h + h.transpose());
+  }
+
+  [[nodiscard]] Index evaluations() const { return evaluations_; }
+
+ private:
+  Integral& integral_;
+  const Coordinates& coordinates_;
+  Index evaluations_ = 0;
+};
+
+/// The end of the search with its Hessian.
+struct Solution {
+  VectorXd x;
+  double value = 0;
+  VectorXd gradient;
+  MatrixXd hessian;
+  Index iterations = 0;
+  double decrement = 0;  ///< predicted decrease of −2 log L by one more Newton step
+  double smallest_curvature = 0;
+  bool converged = false;
+};
+
+Solution solve(Search& search, VectorXd start, const GeneralizedOptions& options) {
+  Solution best;
+  const auto f = [&](const VectorXd& x, Derivatives& out) { search(x, out); };
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    const Optimum optimum = minimize_bfgs(
+        f, start,
+        {.iterations = options.iterations, .gradient_tolerance = 1e-9, .initial_radius = 0.5});
+    best.iterations += optimum.iterations;
+    best.x = optimum.argument;
+    Derivatives here;
+    search(best.x, here);
+    for (int polish = 0; polish < 3; ++polish) {
+      best.hessian = search.hessian(best.x, optimum.hessian);
+      const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(best.hessian);
+      best.smallest_curvature = eigen.eigenvalues()[0];
+      if (best.smallest_curvature <= 1e-10) break;
+      const VectorXd step =
+          -eigen.eigenvectors() *
+          (eigen.eigenvectors().transpose() * here.gradient).cwiseQuotient(eigen.eigenvalues());
+      best.decrement = -here.gradient.dot(step);
+      if (best.decrement > 1.0) break;
+      Derivatives there;
+      search(best.x + step, there);
+      if (std::isfinite(there.value) && there.value <= here.value + 1e-12 * std::abs(here.value)) {
+        best.x += step;
+        here = there;
+      }
+      if (best.decrement < 1e-8) break;
+    }
+    best.value = here.value;
+    best.gradient = here.gradient;
+    best.converged = optimum.termination != Termination::iteration_limit && best.decrement < 1e-6;
+    if (best.smallest_curvature > -1e-6 || attempt == 3) break;
+    // A saddle, such as a variance of 0 that wants to grow: leave it along the direction of
+    // negative curvature.
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(best.hessian);
+    start = best.x + 0.3 * eigen.eigenvectors().col(0);
+  }
+  search(best.x, *std::make_unique<Derivatives>());  // leaves the modes at the optimum
+  return best;
+}
+
+/// Λ with non-negative diagonal and the same ΛΛ'.
+MatrixXd canonical(MatrixXd factor) {
+  for (Index j = 0; j < factor.cols(); ++j) {
+    if (factor(j, j) < 0) factor.col(j) *= -1;
+  }
+  return factor;
+}
+
+RandomEffects describe_random(const RandomTerm& term, const MatrixXd& factor) {
+  RandomEffects random;
+  random.factor = term.factor;
+  random.terms = term.terms;
+  random.levels = term.levels;
+  random.covariance = factor * factor.transpose();
+  random.sd = random.covariance.diagonal().cwiseSqrt();
+  random.correlation = MatrixXd::Identity(factor.rows(), factor.rows());
+  for (Index j = 0; j < factor.rows(); ++j) {
+    for (Index i = 0; i < factor.rows(); ++i) {
+      if (i == j) continue;
+      const double scale = random.sd[i] * random.sd[j];
+      random.correlation(i, j) = scale > 0 ? random.covariance(i, j) / scale : missing;
+    }
+  }
+  return random;
+}
+
+bool is_singular(const RandomTerm& term, const MatrixXd& factor) {
+  const VectorXd rms =
+      (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows())).cwiseSqrt();
+  return (factor.diagonal().cwiseAbs().array() * rms.array() < 1e-4).any();
+}
+
+/// The kept columns of X; the intercept of a cumulative model is none of them.
+void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) {
+  std::vector<Index> candidates;
+  for (Index j = 0; j < design.fixed.cols(); ++j) {
+    const bool constant = (design.fixed.col(j).array() == design.fixed(0, j)).all();
+    if (thresholds && constant) {
+      if (design.fixed_terms[at(j)] != "(Intercept)")
+        fixed.dropped.push_back(design.fixed_terms[at(j)]);
+    } else {
+      candidates.push_back(j);
+    }
+  }
+  MatrixXd columns = design.fixed(Eigen::all, candidates);
+  if (thresholds && columns.cols() > 0) columns.rowwise() -= columns.colwise().mean().eval();
+  std::vector<bool> keep(candidates.size(), false);
+  for (const Index k : detail::independent_columns(columns)) keep[at(k)] = true;
+  for (std::size_t k = 0; k < candidates.size(); ++k) {
+    const std::string& name = design.fixed_terms[at(candidates[k])];
+    if (keep[k]) {
+      fixed.columns.push_back(candidates[k]);
+      fixed.terms.push_back(name);
+    } else {
+      fixed.dropped.push_back(name);
+    }
+  }
+}
+
+void require_usable(const Design& design, const GeneralizedOptions& options) {
+  if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
+  if (options.quadrature_points < 1 || options.quadrature_points > 200) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
+                          std::to_string(options.quadrature_points) +
+                          "; must lie between 1 and 200");
+  }
+  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
+  if (options.quadrature_points > 1 && !scalar) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
+                          std::to_string(options.quadrature_points) +
+                          "; more than 1 needs exactly one scalar random effect");
+  }
+  const VectorXd& y = design.response;
+  if (y.maxCoeff() == y.minCoeff()) {
+    throw DataError("the response is the same in all " + std::to_string(y.size()) +
+                    " rows, so that nothing about it can be estimated");
+  }
+}
+
+Index count_categories(const Design& design) {
+  if (!design.frame.response_levels.empty())
+    return static_cast<Index>(design.frame.response_levels.size());
+  return static_cast<Index>(design.response.maxCoeff()) + 1;
+}
+
+std::string category_name(const Design& design, Index category) {
+  const auto& levels = design.frame.response_levels;
+  return levels.empty() ? std::to_string(category) : levels[at(category)];
+}
+
+/// Standard deviations of the estimates: from the inverse of the Hessian, directions without
+/// curvature left out.
+MatrixXd inverse_information(const MatrixXd& hessian) {
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(hessian);
+  const VectorXd inverse = eigen.eigenvalues().unaryExpr(
+      [](double v) { return v > 1e-12 ? 1 / v : std::numeric_limits<double>::infinity(); });
+  if (!inverse.allFinite()) return MatrixXd::Constant(hessian.rows(), hessian.cols(), missing);
+  return eigen.eigenvectors() * inverse.asDiagonal() * eigen.eigenvectors().transpose();
+}
+
+void describe_criterion(const Solution& solution, Index parameters, GeneralizedFit& fit) {
+  CriterionValue& c = fit.criterion;
+  c.method = Criterion::ml;
+  c.value = 2 * solution.value;
+  c.log_likelihood = -solution.value;
+  c.parameters = parameters;
+  const auto n = static_cast<double>(fit.data.observations);
+  const auto k = static_cast<double>(parameters);
+  c.aic = c.value + 2 * k;
+  c.bic = c.value + std::log(n) * k;
+  c.aicc = n > k + 1 ? c.aic + 2 * k * (k + 1) / (n - k - 1) : missing;
+}
+
+void describe_search(const Solution& solution, const Search& search, GeneralizedFit& fit) {
+  OptimizerReport& report = fit.optimizer;
+  report.converged = solution.converged;
+  report.iterations = solution.iterations;
+  report.evaluations = search.evaluations();
+  report.gradient_norm =
+      solution.gradient.size() == 0 ? 0 : solution.gradient.lpNorm<Eigen::Infinity>();
+  report.certificate = {.predicted_decrease = solution.decrement,
+                        .smallest_curvature = solution.smallest_curvature,
+                        .boundary_multiplier = missing};
+  report.message = solution.converged
+                       ? "converged"
+                       : "stopped before the optimum was reached; the estimates are those reached";
+  if (report.singular) report.message += "; a variance is estimated as 0 or a correlation as ±1";
+}
+
+/// Says in plain words what a user should know of the fit.
+void add_warnings(const Design& design, GeneralizedFit& fit) {
+  if (fit.family == Family::binomial) {
+    Index certain = 0;
+    for (const double p : fit.fitted) certain += p < 1e-7 || p > 1 - 1e-7 ? 1 : 0;
+    if (certain > 0) {
+      fit.warnings.push_back("separation: " + std::to_string(certain) +
+                             " fitted probabilities are 0 or 1 to seven digits; some coefficients "
+                             "have no finite estimate, and "
+                             "theirs and their standard errors mean nothing");
+    }
+  }
+  if (fit.family == Family::poisson) {
+    double chi = 0;
+    for (Index i = 0; i < fit.fitted.size(); ++i) {
+      const double difference = design.response[i] - fit.fitted[i];
+      chi += difference * difference / fit.fitted[i];
+    }
+    const double ratio = chi / fit.data.residual_df;
+    if (ratio > 1.5) {
+      fit.warnings.push_back("overdispersion: the Pearson statistic is " +
+                             std::to_string(ratio).substr(0, 4) +
+                             " times its degrees of freedom; consider family nbinom2");
+    }
+  }
+  if (fit.family == Family::nbinom2 && fit.dispersion > 1e6) {
+    fit.warnings.push_back(
+        "the dispersion parameter has no finite estimate: the counts vary no more than Poisson's; "
+        "use family poisson");
+  }
+  for (const std::string& name : fit.fixed.dropped) {
+    fit.warnings.push_back("column " + name +
+                           " depends linearly on those before it and is left out");
+  }
+}
+
+}  // namespace
+
+GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options) {
+  require_usable(design, options);
+  const Link link = options.link.value_or(default_link(options.family));
+  const bool thresholds = options.family == Family::cumulative;
+  GeneralizedFit fit{};
+  fit.family = options.family;
+  fit.link = link;
+  fit.quadrature_points = options.quadrature_points;
+  fit.method = design.random.empty() ? "ML" : options.quadrature_points > 1 ? "AGQ" : "Laplace";
+  choose_columns(design, thresholds, fit.fixed);
+
+  const SortedDesign sorted(design, design.fixed(Eigen::all, fit.fixed.columns));
+  const auto make = [&] {
+    const VectorXd weights =
+        design.weights.size() == 0 ? VectorXd() : VectorXd(design.weights(sorted.order));
+    return detail::make_likelihood(options.family, link, design.response(sorted.order), weights,
+                                   thresholds ? count_categories(design) : 0);
+  };
+  std::unique_ptr<Likelihood> likelihood = make();
+  const VectorXd family_start = likelihood->start();
+  const Index n_family = likelihood->n_parameters();
+  const WorkingModel working = working_model(*likelihood, sorted, family_start);
+  const Coordinates coordinates(design, sorted.fixed, working.weights, n_family, thresholds);
+
+  VectorXd start = VectorXd::Zero(coordinates.size());
+  if (!thresholds && coordinates.n_fixed() > 0) {
+    start.head(coordinates.n_fixed()) =
+        coordinates.map()
+            .topLeftCorner(coordinates.n_fixed(), coordinates.n_fixed())
+            .triangularView<Eigen::Upper>()
+            .solve(working.fixed);
+  }
+  Index k = coordinates.n_fixed();
+  for (const RandomTerm& term : design.random) {
+    const Index q = term.columns.cols();
+    for (Index j = 0; j < q; ++j) {
+      start[k] = 0.7;
+      k += q - j;
+    }
+  }
+  start.tail(n_family) = family_start;
+
+  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
+  const std::unique_ptr<Integral> integral =
+      scalar
+          ? detail::make_scalar_integral(sorted, std::move(likelihood), options.quadrature_points)
+          : detail::make_laplace_integral(sorted, std::move(likelihood));
+  Search search(*integral, coordinates);
+  const Solution solution = solve(search, start, options);
+
+  const ModelPoint at_optimum = coordinates.point(solution.x);
+  const MatrixXd covariance =
+      coordinates.map() * inverse_information(solution.hessian) * coordinates.map().transpose();
+  const Index p = coordinates.n_fixed();
+  fit.fixed.estimate = at_optimum.fixed;
+  fit.fixed.covariance = covariance.topLeftCorner(p, p);
+  fit.fixed.standard_error = fit.fixed.covariance.diagonal().cwiseSqrt();
+  fit.dispersion = fit.dispersion_standard_error = missing;
+  const VectorXd family_error = covariance.diagonal().tail(n_family).cwiseSqrt();
+  if (thresholds) {
+    for (Index j = 0; j < n_family; ++j) {
+      fit.thresholds.push_back(
+          {.term = category_name(design, j) + "|" + category_name(design, j + 1),
+           .estimate = at_optimum.family[j],
+           .standard_error = family_error[j]});
+    }
+  } else if (n_family == 1) {
+    fit.dispersion = std::exp(at_optimum.family[0]);
+    fit.dispersion_standard_error = fit.dispersion * family_error[0];
+  }
+  fit.data = {
+      .observations = design.response.size(),
+      .omitted = design.n_omitted,
+      .residual_df = static_cast<double>(design.response.size() - p - (thresholds ? n_family : 0))};
+  for (std::size_t t = 0; t < design.random.size(); ++t) {
+    const MatrixXd factor = canonical(at_optimum.factor[t]);
+    fit.random.push_back(describe_random(design.random[t], factor));
+    fit.optimizer.singular = fit.optimizer.singular || is_singular(design.random[t], factor);
+  }
+  if (options.random_effects && !design.random.empty()) {
+    std::vector<detail::TermModes> modes = integral->modes();
+    for (std::size_t t = 0; t < modes.size(); ++t) {
+      fit.random[t].blups = std::move(modes[t].modes);
+      fit.random[t].conditional_covariance = std::move(modes[t].covariance);
+    }
+  }
+  describe_criterion(solution, coordinates.size(), fit);
+  describe_search(solution, search, fit);
+  fit.linear_predictor = integral->linear_predictor();
+  fit.fitted.resize(design.response.size());
+  const std::unique_ptr<Likelihood> means = make();
+  means->set_parameters(at_optimum.family);
+  for (Index i = 0; i < sorted.n(); ++i) {
+    const Index row = sorted.order[at(i)];
+    fit.fitted[row] = means->fitted(i, fit.linear_predictor[row]);
+  }
+  add_warnings(design, fit);
+  return fit;
+}
+
+}  // namespace rapport

@@ -1,0 +1,488 @@
+#include "likelihood.hpp"
+
+#include <rapport/base/error.hpp>
+#include <rapport/math/distributions.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace rapport::detail {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Value and three derivatives of one row.
+struct Row {
+  double value;
+  double first;
+  double second;
+  double third;
+};
+
+/// Mills' ratio inverted, φ(x) / Φ(x).
+double inverse_mills(double x) {
+  if (x > -20) return normal_density(x) / normal_cdf(x);
+  return std::exp(-0.5 * x * x - 0.91893853320467274178 - normal_log_cdf(x));
+}
+
+/// log Φ(x) and its derivatives: m = φ/Φ, m' = −m(x + m).
+Row log_normal_cdf(double x) {
+  const double m = inverse_mills(x);
+  const double sum = x + m;
+  const double value = x > -20 ? std::log(normal_cdf(x)) : normal_log_cdf(x);
+  return {value, m, -m * sum, m * (sum * (sum + m) - 1)};
+}
+
+// Each kernel is the log-likelihood of one row as a function of η; y and w are the response and the
+// weight.
+
+struct BinomialLogit {
+  Row operator()(double y, double w, double eta) const {
+    const double e = std::exp(-std::abs(eta));
+    const double share = 1 / (1 + e);
+    const double p = eta >= 0 ? share : e * share;
+    const double v = w * e * share * share;
+    return {w * (y * eta - (eta > 0 ? eta : 0) - std::log1p(e)), w * (y - p), -v, -v * (1 - 2 * p)};
+  }
+  static double mean(double eta) { return 1 / (1 + std::exp(-eta)); }
+  static double link(double mu) { return std::log(mu / (1 - mu)); }
+};
+
+struct BinomialProbit {
+  Row operator()(double y, double w, double eta) const {
+    Row row{0, 0, 0, 0};
+    if (y > 0) {
+      const Row s = log_normal_cdf(eta);
+      const double n = w * y;
+      row = {n * s.value, n * s.first, n * s.second, n * s.third};
+    }
+    if (y < 1) {
+      const Row f = log_normal_cdf(-eta);
+      const double n = w * (1 - y);
+      row = {row.value + n * f.value, row.first - n * f.first, row.second + n * f.second,
+             row.third - n * f.third};
+    }
+    return row;
+  }
+  static double mean(double eta) { return normal_cdf(eta); }
+  static double link(double mu) { return normal_quantile(mu); }
+};
+
+struct BinomialCloglog {
+  Row operator()(double y, double w, double eta) const {
+    const double t = std::exp(eta);
+    // h = log(1 − e^{−t}); r = h' = t / (e^t − 1), r' = r q with q = 1 − t − r.
+    Row row{0, 0, 0, 0};
+    if (y > 0) {
+      const double n = w * y;
+      const double r = t > 1e-8 ? t / std::expm1(t) : 1 - 0.5 * t;
+      const double q = t > 1e-4 ? 1 - t - r : -0.5 * t - t * t / 12;
+      const double h = t > 0.5 ? std::log1p(-std::exp(-t)) : std::log(-std::expm1(-t));
+      row = {n * h, n * r, n * r * q, n * r * (q * q - t - r * q)};
+    }
+    const double f = w * (1 - y) * t;
+    return {row.value - f, row.first - f, row.second - f, row.third - f};
+  }
+  static double mean(double eta) { return -std::expm1(-std::exp(eta)); }
+  static double link(double mu) { return std::log(-std::log1p(-mu)); }
+};
+
+struct PoissonLog {
+  Row operator()(double y, double w, double eta) const {
+    const double mu = w * std::exp(eta);
+    return {w * y * eta - mu, w * y - mu, -mu, -mu};
+  }
+  static double mean(double eta) { return std::exp(eta); }
+  static double link(double mu) { return std::log(mu); }
+};
+
+/// Families whose log-likelihood is Kernel(y, w, η) plus a constant.
+template <class Kernel>
+class Plain final : public Likelihood {
+ public:
+  Plain(Eigen::VectorXd y, Eigen::VectorXd w, Eigen::VectorXd constant)
+      : y_(std::move(y)), w_(std::move(w)), constant_(std::move(constant)) {}
+
+  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+    const Kernel kernel;
+    for (Index i = 0; i < n; ++i) {
+      const Row row = kernel(y_[first + i], w_[first + i], eta[i]);
+      out.value[i] = row.value + constant_[first + i];
+      out.first[i] = row.first;
+      out.second[i] = row.second;
+      if (out.third != nullptr) out.third[i] = row.third;
+    }
+  }
+  [[nodiscard]] double fitted(Index /*row*/, double eta) const override {
+    return Kernel::mean(eta);
+  }
+  [[nodiscard]] double first_guess(Index row) const override {
+    if constexpr (std::is_same_v<Kernel, PoissonLog>) return Kernel::link(y_[row] + 0.1);
+    return Kernel::link((w_[row] * y_[row] + 0.5) / (w_[row] + 1));
+  }
+
+ private:
+  Eigen::VectorXd y_;
+  Eigen::VectorXd w_;
+  Eigen::VectorXd constant_;
+};
+
+/// Negative binomial with log link, variance μ + μ² / k; ψ = log k.
+class NegativeBinomial2 final : public Likelihood {
+ public:
+  NegativeBinomial2(Eigen::VectorXd y, Eigen::VectorXd w) : y_(std::move(y)), w_(std::move(w)) {
+    log_factorial_ = y_.unaryExpr([](double v) { return log_gamma(v + 1); });
+  }
+  [[nodiscard]] Index n_parameters() const override { return 1; }
+  [[nodiscard]] Eigen::VectorXd start() const override { return Eigen::VectorXd::Constant(1, 1); }
+  bool set_parameters(const Eigen::VectorXd& parameters) override {
+    if (!(std::abs(parameters[0]) < 30)) return false;
+    const double k = std::exp(parameters[0]);
+    if (k == k_ && constant_.size() == y_.size()) return true;
+    k_ = k;
+    // Counts repeat: log Γ(y + k) and its derivative are kept by count.
+    const auto largest = static_cast<Index>(y_.maxCoeff());
+    if (largest < 100000) {
+      Eigen::VectorXd table(largest + 1);
+      Eigen::VectorXd slope(largest + 1);
+      for (Index count = 0; count <= largest; ++count) {
+        table[count] = slope[count] = std::numeric_limits<double>::quiet_NaN();
+      }
+      fill(table, slope);
+    } else {
+      Eigen::VectorXd none;
+      fill(none, none);
+    }
+    return true;
+  }
+  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+    for (Index i = 0; i < n; ++i) {
+      const double y = y_[first + i];
+      const double w = w_[first + i];
+      const double mu = std::exp(eta[i]);
+      const double inverse = 1 / (mu + k_);
+      const double share = mu * inverse;
+      const double curvature = w * (y + k_) * k_ * inverse * share;
+      out.value[i] = w * (constant_[first + i] + y * eta[i] - (y + k_) * std::log(mu + k_));
+      out.first[i] = w * k_ * (y - mu) * inverse;
+      out.second[i] = -curvature;
+      if (out.third != nullptr) out.third[i] = -curvature * (k_ - mu) * inverse;
+    }
+  }
+  void add_parameter_gradient(Index first, Index n, const double* eta, const RowWeights& weights,
+                              Eigen::VectorXd& gradient) const override {
+    double sum = 0;
+    for (Index i = 0; i < n; ++i) {
+      const double y = y_[first + i];
+      const double mu = std::exp(eta[i]);
+      const double inverse = 1 / (mu + k_);
+      const double value = slope_[first + i] - std::log(mu + k_) - (y + k_) * inverse;
+      const double slope = (y - mu) * mu * inverse * inverse;
+      const double curvature = -mu * (y * mu + 2 * k_ * mu - y * k_) * inverse * inverse * inverse;
+      sum += w_[first + i] *
+             (weights.value[i] * value + weights.first[i] * slope + weights.second[i] * curvature);
+    }
+    gradient[0] += k_ * sum;
+  }
+  [[nodiscard]] double fitted(Index /*row*/, double eta) const override { return std::exp(eta); }
+  [[nodiscard]] double first_guess(Index row) const override { return std::log(y_[row] + 0.1); }
+
+ private:
+  void fill(Eigen::VectorXd& table, Eigen::VectorXd& slope) {
+    constant_.resize(y_.size());
+    slope_.resize(y_.size());
+    const double at_zero = log_gamma(k_);
+    const double slope_at_zero = digamma(k_);
+    for (Index i = 0; i < y_.size(); ++i) {
+      const auto count = static_cast<Index>(y_[i]);
+      double value = 0;
+      double derivative = 0;
+      if (count < table.size() && !std::isnan(table[count])) {
+        value = table[count];
+        derivative = slope[count];
+      } else {
+        value = log_gamma(y_[i] + k_) - at_zero + k_ * std::log(k_);
+        derivative = digamma(y_[i] + k_) - slope_at_zero + std::log(k_) + 1;
+        if (count < table.size()) {
+          table[count] = value;
+          slope[count] = derivative;
+        }
+      }
+      constant_[i] = value - log_factorial_[i];
+      slope_[i] = derivative;
+    }
+  }
+
+  Eigen::VectorXd y_;
+  Eigen::VectorXd w_;
+  Eigen::VectorXd log_factorial_;
+  Eigen::VectorXd constant_;  ///< log Γ(y + k) − log Γ(k) − log y! + k log k
+  Eigen::VectorXd slope_;     ///< its derivative in k
+  double k_ = 0;
+};
+
+/// A distribution function by its tails and the derivatives of its density.
+struct Logistic {
+  static double cdf(double x) {
+    return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+  }
+  static double upper_tail(double x) { return cdf(-x); }
+  static double quantile(double p) { return std::log(p / (1 - p)); }
+  /// F(a) − F(b) for a > b.
+  static double between(double a, double b) { return cdf(a) * cdf(-b) * -std::expm1(b - a); }
+  /// f, f', f'' at x.
+  static std::array<double, 3> density(double x) {
+    const double p = cdf(x);
+    const double q = cdf(-x);
+    const double f = p * q;
+    return {f, f * (q - p), f * (1 - 6 * f)};
+  }
+};
+struct Normal {
+  static double cdf(double x) { return normal_cdf(x); }
+  static double upper_tail(double x) { return normal_upper_tail(x); }
+  static double quantile(double p) { return normal_quantile(p); }
+  static double between(double a, double b) {
+    return b > 0 ? normal_upper_tail(b) - normal_upper_tail(a) : normal_cdf(a) - normal_cdf(b);
+  }
+  static std::array<double, 3> density(double x) {
+    const double f = normal_density(x);
+    return {f, -x * f, (x * x - 1) * f};
+  }
+};
+struct GumbelMinimum {
+  static double cdf(double x) { return -std::expm1(-std::exp(x)); }
+  static double upper_tail(double x) { return std::exp(-std::exp(x)); }
+  static double quantile(double p) { return std::log(-std::log1p(-p)); }
+  static double between(double a, double b) {
+    const double survival = std::exp(-std::exp(b));
+    return survival * -std::expm1(std::exp(b) - std::exp(a));
+  }
+  static std::array<double, 3> density(double x) {
+    const double t = std::exp(x);
+    const double f = t * std::exp(-t);
+    if (!(t < 700)) return {0, 0, 0};
+    return {f, f * (1 - t), f * ((1 - t) * (1 - t) - t)};
+  }
+};
+
+/// P(y ≤ j) = F(θ_j − η); ψ = θ₁ < … < θ_{k−1}.
+template <class Distribution>
+class Cumulative final : public Likelihood {
+ public:
+  Cumulative(const Eigen::VectorXd& y, Eigen::VectorXd w, Index categories)
+      : category_(y.size()), w_(std::move(w)), thresholds_(categories - 1) {
+    Eigen::VectorXd counts = Eigen::VectorXd::Zero(categories);
+    for (Index i = 0; i < y.size(); ++i) {
+      category_[i] = static_cast<Index>(y[i]);
+      counts[category_[i]] += w_[i];
+    }
+    start_.resize(categories - 1);
+    double below = 0;
+    for (Index j = 0; j + 1 < categories; ++j) {
+      below += counts[j];
+      start_[j] = Distribution::quantile(below / counts.sum());
+    }
+  }
+  [[nodiscard]] Index n_parameters() const override { return thresholds_.size(); }
+  [[nodiscard]] Eigen::VectorXd start() const override { return start_; }
+  bool set_parameters(const Eigen::VectorXd& parameters) override {
+    for (Index j = 1; j < parameters.size(); ++j) {
+      if (!(parameters[j] > parameters[j - 1])) return false;
+    }
+    thresholds_ = parameters;
+    return thresholds_.allFinite();
+  }
+  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+    for (Index i = 0; i < n; ++i) {
+      const Ratios r = ratios(first + i, eta[i]);
+      const double w = w_[first + i];
+      const double s1 = r.a[0] + r.b[0];
+      const double s2 = r.a[1] + r.b[1];
+      out.value[i] = w * std::log(r.probability);
+      out.first[i] = -w * s1;
+      out.second[i] = w * (s2 - s1 * s1);
+      if (out.third != nullptr) {
+        out.third[i] = -w * (r.a[2] + r.b[2] - 3 * s1 * s2 + 2 * s1 * s1 * s1);
+      }
+    }
+  }
+  void add_parameter_gradient(Index first, Index n, const double* eta, const RowWeights& weights,
+                              Eigen::VectorXd& gradient) const override {
+    for (Index i = 0; i < n; ++i) {
+      const Index category = category_[first + i];
+      const Ratios r = ratios(first + i, eta[i]);
+      if (category < thresholds_.size()) {
+        gradient[category] += w_[first + i] * one_threshold(r.a, r.b, weights, i);
+      }
+      if (category > 0)
+        gradient[category - 1] += w_[first + i] * one_threshold(r.b, r.a, weights, i);
+    }
+  }
+  [[nodiscard]] double fitted(Index row, double eta) const override {
+    return ratios(row, eta).probability;
+  }
+  [[nodiscard]] double first_guess(Index /*row*/) const override { return 0; }
+
+ private:
+  /// P = F(a) − F(b), and f, f', f'' at a and (negative) at b over P.
+  struct Ratios {
+    double probability;
+    std::array<double, 3> a;
+    std::array<double, 3> b;
+  };
+  [[nodiscard]] Ratios ratios(Index row, double eta) const {
+    const Index category = category_[row];
+    Ratios r{0, {0, 0, 0}, {0, 0, 0}};
+    const double a = category < thresholds_.size() ? thresholds_[category] - eta : infinity;
+    const double b = category > 0 ? thresholds_[category - 1] - eta : -infinity;
+    if (a == infinity) {
+      r.probability = Distribution::upper_tail(b);
+    } else {
+      r.probability = b == -infinity ? Distribution::cdf(a) : Distribution::between(a, b);
+      r.a = Distribution::density(a);
+    }
+    if (b != -infinity) r.b = Distribution::density(b);
+    const double inverse = 1 / r.probability;
+    for (std::size_t k = 0; k < 3; ++k) {
+      r.a[k] *= inverse;
+      r.b[k] *= -inverse;
+    }
+    return r;
+  }
+  /// The weighted derivatives of ℓ, ℓ' and ℓ'' in the threshold whose ratios are `x`, the other's
+  /// being `z`.
+  static double one_threshold(const std::array<double, 3>& x, const std::array<double, 3>& z,
+                              const RowWeights& weights, Index i) {
+    const double xx = x[1] - x[0] * x[0];
+    const double xz = -x[0] * z[0];
+    const double xxx = x[2] - 3 * x[0] * x[1] + 2 * x[0] * x[0] * x[0];
+    const double xxz = -x[1] * z[0] + 2 * x[0] * x[0] * z[0];
+    const double xzz = -x[0] * z[1] + 2 * x[0] * z[0] * z[0];
+    return weights.value[i] * x[0] - weights.first[i] * (xx + xz) +
+           weights.second[i] * (xxx + 2 * xxz + xzz);
+  }
+
+  Eigen::Matrix<Index, Eigen::Dynamic, 1> category_;
+  Eigen::VectorXd w_;
+  Eigen::VectorXd start_;
+  Eigen::VectorXd thresholds_;
+};
+
+std::string number(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
+[[noreturn]] void refuse(Family family, const char* what, double value) {
+  throw DataError("the response of family " + std::string(to_string(family)) + " must be " + what +
+                  "; it holds " + number(value));
+}
+
+void require_proportions(const Eigen::VectorXd& y, const Eigen::VectorXd& trials) {
+  for (Index i = 0; i < y.size(); ++i) {
+    if (!(y[i] >= 0 && y[i] <= 1))
+      refuse(Family::binomial, "0 or 1, or proportions of trials", y[i]);
+    const double successes = y[i] * trials[i];
+    if (std::abs(successes - std::round(successes)) > 1e-7 * std::max(1.0, successes)) {
+      refuse(Family::binomial, "whole numbers of successes (0 or 1, or cbind(successes, failures))",
+             successes);
+    }
+  }
+}
+
+void require_counts(Family family, const Eigen::VectorXd& y) {
+  for (const double value : y) {
+    if (!(value >= 0) || value != std::floor(value) || std::isinf(value))
+      refuse(family, "counts: 0, 1, 2, …", value);
+  }
+}
+
+void require_categories(const Eigen::VectorXd& y, Index categories) {
+  if (categories < 2) {
+    throw DataError("the response of family cumulative has " + std::to_string(categories) +
+                    " category; at least 2 are required");
+  }
+  std::vector<bool> seen(static_cast<std::size_t>(categories), false);
+  for (const double value : y) {
+    if (!(value >= 0 && value < static_cast<double>(categories)) || value != std::floor(value)) {
+      refuse(Family::cumulative, "the position of a category", value);
+    }
+    seen[static_cast<std::size_t>(value)] = true;
+  }
+  const auto unseen = std::find(seen.begin(), seen.end(), false);
+  if (unseen != seen.end()) {
+    throw DataError("category " + std::to_string(unseen - seen.begin() + 1) +
+                    " of the response never occurs, so that its thresholds cannot be told apart; "
+                    "leave it out of the levels");
+  }
+}
+
+/// log C(n, s) a row.
+Eigen::VectorXd binomial_constants(const Eigen::VectorXd& y, const Eigen::VectorXd& trials) {
+  Eigen::VectorXd constant(y.size());
+  for (Index i = 0; i < y.size(); ++i) {
+    const double n = trials[i];
+    const double s = std::round(y[i] * n);
+    constant[i] = n == 1 ? 0 : log_gamma(n + 1) - log_gamma(s + 1) - log_gamma(n - s + 1);
+  }
+  return constant;
+}
+
+std::unique_ptr<Likelihood> make_binomial(Link link, const Eigen::VectorXd& y,
+                                          const Eigen::VectorXd& w) {
+  require_proportions(y, w);
+  const Eigen::VectorXd constant = binomial_constants(y, w);
+  if (link == Link::logit) return std::make_unique<Plain<BinomialLogit>>(y, w, constant);
+  if (link == Link::probit) return std::make_unique<Plain<BinomialProbit>>(y, w, constant);
+  if (link == Link::cloglog) return std::make_unique<Plain<BinomialCloglog>>(y, w, constant);
+  return nullptr;
+}
+
+std::unique_ptr<Likelihood> make_cumulative(Link link, const Eigen::VectorXd& y,
+                                            const Eigen::VectorXd& w, Index categories) {
+  require_categories(y, categories);
+  if (link == Link::logit) return std::make_unique<Cumulative<Logistic>>(y, w, categories);
+  if (link == Link::probit) return std::make_unique<Cumulative<Normal>>(y, w, categories);
+  if (link == Link::cloglog) return std::make_unique<Cumulative<GumbelMinimum>>(y, w, categories);
+  return nullptr;
+}
+
+std::unique_ptr<Likelihood> make_counts(Family family, Link link, const Eigen::VectorXd& y,
+                                        const Eigen::VectorXd& w) {
+  require_counts(family, y);
+  if (link != Link::log) return nullptr;
+  if (family == Family::nbinom2) return std::make_unique<NegativeBinomial2>(y, w);
+  Eigen::VectorXd constant(y.size());
+  for (Index i = 0; i < y.size(); ++i) constant[i] = -w[i] * log_gamma(y[i] + 1);
+  return std::make_unique<Plain<PoissonLog>>(y, w, constant);
+}
+
+}  // namespace
+
+std::unique_ptr<Likelihood> make_likelihood(Family family, Link link,
+                                            const Eigen::VectorXd& response,
+                                            const Eigen::VectorXd& weights, Index categories) {
+  const Eigen::VectorXd w =
+      weights.size() == 0 ? Eigen::VectorXd::Ones(response.size()).eval() : weights;
+  std::unique_ptr<Likelihood> likelihood;
+  if (family == Family::binomial) likelihood = make_binomial(link, response, w);
+  if (family == Family::poisson || family == Family::nbinom2)
+    likelihood = make_counts(family, link, response, w);
+  if (family == Family::cumulative) likelihood = make_cumulative(link, response, w, categories);
+  if (likelihood == nullptr) {
+    throw InvalidArgument("fit_generalized_model: `link` is " + std::string(to_string(link)) +
+                          "; family " + std::string(to_string(family)) + " does not take it");
+  }
+  return likelihood;
+}
+
+}  // namespace rapport::detail
