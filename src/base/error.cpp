@@ -22,7 +22,10 @@ std::string located(const std::string& message, const std::string& file, Index l
 }  // namespace
 
 DataError::DataError(const std::string& message, std::string file, Index line, Index column)
-    : Error(located(message, file, line, column)), file_(std::move(file)), line_(line), column_(column) {}
+    : Error(located(message, file, line, column)),
+      file_(std::move(file)),
+      line_(line),
+      column_(column) {}
 
 FormulaError::FormulaError(const std::string& message, std::string text, std::size_t position)
     : Error(message), text_(std::move(text)), position_(std::min(position, text_.size())) {}
@@ -43,11 +46,12 @@ void require_level(std::string_view function, std::string_view name, double leve
   throw InvalidArgument(message.str());
 }
 
-void require_same_size(std::string_view function, std::string_view a, Index size_a, std::string_view b, Index size_b) {
+void require_same_size(std::string_view function, std::string_view a, Index size_a,
+                       std::string_view b, Index size_b) {
   if (size_a == size_b) return;
   std::ostringstream message;
-  message << function << ": `" << a << "` has " << size_a << " values but `" << b << "` has " << size_b
-          << "; they must be of one length";
+  message << function << ": `" << a << "` has " << size_a << " values but `" << b << "` has "
+          << size_b << "; they must be of one length";
   throw InvalidArgument(message.str());
 }
 
@@ -58,11 +62,13 @@ void require_at_least(std::string_view function, std::string_view name, Index si
   throw InvalidArgument(message.str());
 }
 
-void require_no_infinity(std::string_view function, std::string_view name, const VectorView& values) {
+void require_no_infinity(std::string_view function, std::string_view name,
+                         const VectorView& values) {
   for (Index i = 0; i < values.size(); ++i) {
     if (!std::isinf(values[i])) continue;
     std::ostringstream message;
-    message << function << ": `" << name << "` is infinite at position " << i << "; values must be finite or missing";
+    message << function << ": `" << name << "` is infinite at position " << i
+            << "; values must be finite or missing";
     throw InvalidArgument(message.str());
   }
 }
@@ -75,7 +81,8 @@ std::size_t detail::edit_distance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     current[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitution = previous[j - 1] + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
+      const std::size_t substitution =
+          previous[j - 1] + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
       current[j] = std::min({previous[j] + 1, current[j - 1] + 1, substitution});
     }
     std::swap(previous, current);

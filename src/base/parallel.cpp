@@ -10,7 +10,8 @@
 namespace rapport {
 
 int thread_count(int requested) {
-  return requested > 0 ? requested : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return requested > 0 ? requested
+                       : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void parallel_for(Index n, int threads, const std::function<void(Index)>& body) {

@@ -1,15 +1,15 @@
 #include "command.hpp"
 
+#include <rapport/data/expression.hpp>
+#include <rapport/report/text.hpp>
+#include <rapport/version.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-
-#include <rapport/data/expression.hpp>
-#include <rapport/report/text.hpp>
-#include <rapport/version.hpp>
 
 namespace rapport::program {
 namespace {
@@ -24,7 +24,8 @@ double to_number(std::string_view text, std::string_view option) {
   double value = 0;
   const std::string_view digits = !text.empty() && text.front() == '+' ? text.substr(1) : text;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || !std::isfinite(value))
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() ||
+      !std::isfinite(value))
     throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" is not a number");
   return value;
 }
@@ -44,7 +45,8 @@ void apply_rename(Table& table, const std::string& rule) {
   const std::string name = rule.substr(equals + 1);
   Index position = 0;
   const auto parsed = std::from_chars(old.data(), old.data() + old.size(), position);
-  if (parsed.ec == std::errc() && parsed.ptr == old.data() + old.size() && position >= 1 && position <= table.columns()) {
+  if (parsed.ec == std::errc() && parsed.ptr == old.data() + old.size() && position >= 1 &&
+      position <= table.columns()) {
     table.rename(position - 1, name);
     return;
   }
@@ -56,8 +58,9 @@ void apply_rename(Table& table, const std::string& rule) {
 void apply_factor(Table& table, const std::string& rule) {
   const std::size_t equals = rule.find('=');
   const std::string name = rule.substr(0, equals);
-  const std::vector<std::string> levels =
-      equals == std::string::npos ? std::vector<std::string>{} : split_list(rule.substr(equals + 1), "--factor");
+  const std::vector<std::string> levels = equals == std::string::npos
+                                              ? std::vector<std::string>{}
+                                              : split_list(rule.substr(equals + 1), "--factor");
   const Column& column = table.column(name);
   try {
     if (const auto* numbers = std::get_if<Eigen::VectorXd>(&column.values)) {
@@ -100,30 +103,43 @@ void write_whole_file(const std::string& path, const std::string& content) {
 
 }  // namespace
 
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, std::vector<std::string>& values,
-                            const std::string& description) {
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
+                            std::vector<std::string>& values, const std::string& description) {
   return command.add_option(name, values, description)->allow_extra_args(false);
 }
 
-CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name, const std::string& description,
-                      const std::shared_ptr<CommonOptions>& common, const std::function<Outcome()>& run) {
+CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name,
+                      const std::string& description, const std::shared_ptr<CommonOptions>& common,
+                      const std::function<Outcome()>& run) {
   CLI::App* command = program.add_subcommand(name, description);
   CommonOptions& c = *common;
   const std::string reading = "Reading the data";
-  command->add_option("--na", c.na, "Cells that are missing, besides the empty one (default NA,NaN,.)")->group(reading);
-  command->add_option("--separator", c.separator, "Separator of cells (default: told from the header)")->group(reading);
-  command->add_option("--decimal", c.decimal, "Decimal sign (default: told from the cells)")->group(reading);
-  add_repeatable(*command, "--rename", c.rename, "POSITION=NAME or OLD=NAME (repeatable)")->group(reading);
-  add_repeatable(*command, "--factor", c.factor, "COLUMN[=LEVEL,LEVEL,…]: categorical, levels in this order (repeatable)")
+  command
+      ->add_option("--na", c.na, "Cells that are missing, besides the empty one (default NA,NaN,.)")
       ->group(reading);
-  add_repeatable(*command, "--let", c.let, "'NAME = EXPRESSION': adds a column (repeatable)")->group(reading);
-  add_repeatable(*command, "--where", c.where, "'EXPRESSION': keeps the rows on which it holds (repeatable)")->group(reading);
+  command
+      ->add_option("--separator", c.separator, "Separator of cells (default: told from the header)")
+      ->group(reading);
+  command->add_option("--decimal", c.decimal, "Decimal sign (default: told from the cells)")
+      ->group(reading);
+  add_repeatable(*command, "--rename", c.rename, "POSITION=NAME or OLD=NAME (repeatable)")
+      ->group(reading);
+  add_repeatable(*command, "--factor", c.factor,
+                 "COLUMN[=LEVEL,LEVEL,…]: categorical, levels in this order (repeatable)")
+      ->group(reading);
+  add_repeatable(*command, "--let", c.let, "'NAME = EXPRESSION': adds a column (repeatable)")
+      ->group(reading);
+  add_repeatable(*command, "--where", c.where,
+                 "'EXPRESSION': keeps the rows on which it holds (repeatable)")
+      ->group(reading);
   const std::string writing = "Writing the result";
   command->add_option("--format", c.format, "text, json or csv")->group(writing);
   command->add_option("--output", c.output, "Write to FILE")->group(writing);
   command->add_option("--level", c.level, "Level of every interval (default 0.95)")->group(writing);
   command->add_option("--seed", c.seed, "Seed of everything random (default 1)")->group(writing);
-  command->add_option("--threads", c.threads, "Threads (default: every core); the result does not depend on it")
+  command
+      ->add_option("--threads", c.threads,
+                   "Threads (default: every core); the result does not depend on it")
       ->group(writing);
   command->add_flag("--quiet", c.quiet, "No progress bar")->group(writing);
   command->callback([&chosen, name, common, run, command] {
@@ -134,7 +150,8 @@ CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name
 }
 
 void add_data(CLI::App& command, CommonOptions& common, bool required) {
-  command.add_option("DATA", common.data, "CSV or TSV file; - for standard input")->required(required);
+  command.add_option("DATA", common.data, "CSV or TSV file; - for standard input")
+      ->required(required);
 }
 
 Table load_table(const CommonOptions& common) {
@@ -156,7 +173,8 @@ std::vector<std::string> split_list(std::string_view text, std::string_view opti
   bool quoted = false;
   const auto finish = [&] {
     const std::string_view kept = trimmed(part);
-    if (kept.empty()) throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" has an empty part");
+    if (kept.empty())
+      throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" has an empty part");
     parts.emplace_back(kept);
     part.clear();
   };
@@ -175,18 +193,21 @@ std::vector<std::string> split_list(std::string_view text, std::string_view opti
 
 std::vector<double> split_numbers(std::string_view text, std::string_view option) {
   std::vector<double> numbers;
-  for (const std::string& part : split_list(text, option)) numbers.push_back(to_number(part, option));
+  for (const std::string& part : split_list(text, option))
+    numbers.push_back(to_number(part, option));
   return numbers;
 }
 
 std::pair<double, double> split_range(std::string_view text, std::string_view option) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos)
-    throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" must be LOW:HIGH, such as 1:7");
+    throw UsageError(std::string(option) + ": \"" + std::string(text) +
+                     "\" must be LOW:HIGH, such as 1:7");
   const double low = to_number(trimmed(text.substr(0, colon)), option);
   const double high = to_number(trimmed(text.substr(colon + 1)), option);
   if (!(low < high))
-    throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" must rise from the lower to the higher end");
+    throw UsageError(std::string(option) + ": \"" + std::string(text) +
+                     "\" must rise from the lower to the higher end");
   return {low, high};
 }
 
@@ -196,7 +217,9 @@ void write_outcome(const Chosen& chosen, const Outcome& outcome) {
   if (common.format == "json") {
     Json envelope = Json::object({{"rapport", version}, {"command", chosen.name}});
     if (!common.data.empty())
-      envelope.set("data", Json::object({{"file", common.data}, {"rows", outcome.rows}, {"used", outcome.used}}));
+      envelope.set(
+          "data",
+          Json::object({{"file", common.data}, {"rows", outcome.rows}, {"used", outcome.used}}));
     envelope.set("warnings", Json(outcome.warnings));
     envelope.set("result", outcome.result);
     content = envelope.dump() + "\n";
@@ -205,7 +228,8 @@ void write_outcome(const Chosen& chosen, const Outcome& outcome) {
   } else {
     content = outcome.text.empty() ? report::plain_text(outcome.result) : outcome.text;
   }
-  for (const std::string& warning : outcome.warnings) std::cerr << "rapport: warning: " << warning << '\n';
+  for (const std::string& warning : outcome.warnings)
+    std::cerr << "rapport: warning: " << warning << '\n';
   if (common.output.empty()) {
     std::cout << content << std::flush;
     if (!std::cout) throw DataError("standard output cannot be written");

@@ -1,5 +1,13 @@
 #pragma once
 
+#include <rapport/base/error.hpp>
+#include <rapport/base/progress.hpp>
+#include <rapport/base/random.hpp>
+#include <rapport/data/csv.hpp>
+#include <rapport/data/json.hpp>
+#include <rapport/data/table.hpp>
+
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -7,15 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <CLI/CLI.hpp>
-
-#include <rapport/base/error.hpp>
-#include <rapport/base/progress.hpp>
-#include <rapport/base/random.hpp>
-#include <rapport/data/csv.hpp>
-#include <rapport/data/json.hpp>
-#include <rapport/data/table.hpp>
 
 namespace rapport::program {
 
@@ -47,11 +46,12 @@ struct CommonOptions {
 /// What a command found.
 struct Outcome {
   Json result;
-  std::string main_table;             ///< member of `result` (dots go deeper) that --format csv writes; empty: the result itself
-  std::string text;                   ///< for --format text; empty: the result rendered generically
+  std::string main_table;  ///< member of `result` (dots go deeper) that --format csv writes; empty:
+                           ///< the result itself
+  std::string text;        ///< for --format text; empty: the result rendered generically
   std::vector<std::string> warnings;
-  Index rows = 0;                     ///< rows of the data after --where
-  Index used = 0;                     ///< rows that the result rests on
+  Index rows = 0;  ///< rows of the data after --where
+  Index used = 0;  ///< rows that the result rests on
 };
 
 /// The command that the command line chose; main runs it after parsing.
@@ -61,23 +61,26 @@ struct Chosen {
   std::function<Outcome()> run;
 };
 
-/// Adds a command with the options that all share (data commands: `DATA` as the last positional; `data_required` false
-/// lets it be left out) and returns it, for the caller to add its own. `run` is called after parsing; keep the state that
-/// options write to alive by capturing it, usually as a shared_ptr.
-CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name, const std::string& description,
-                      const std::shared_ptr<CommonOptions>& common, const std::function<Outcome()>& run);
+/// Adds a command with the options that all share (data commands: `DATA` as the last positional;
+/// `data_required` false lets it be left out) and returns it, for the caller to add its own. `run`
+/// is called after parsing; keep the state that options write to alive by capturing it, usually as
+/// a shared_ptr.
+CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name,
+                      const std::string& description, const std::shared_ptr<CommonOptions>& common,
+                      const std::function<Outcome()>& run);
 
 /// Adds the positional DATA. Call it after the command's own positionals (FORMULA, COEFFICIENT).
 void add_data(CLI::App& command, CommonOptions& common, bool required = true);
 
 /// Adds an option that takes one argument each time it is given, and may be given several times.
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, std::vector<std::string>& values,
-                            const std::string& description);
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
+                            std::vector<std::string>& values, const std::string& description);
 
 /// Reads DATA and applies --rename, --factor, --let and --where, in that order.
 [[nodiscard]] Table load_table(const CommonOptions& common);
 
-/// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are refused.
+/// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are
+/// refused.
 [[nodiscard]] std::vector<std::string> split_list(std::string_view text, std::string_view option);
 
 /// The numbers of a list option. Throws UsageError naming the option.
@@ -86,9 +89,11 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, std::vec
 /// "1:6" to its two ends. Throws UsageError naming the option.
 [[nodiscard]] std::pair<double, double> split_range(std::string_view text, std::string_view option);
 
-/// The value that `text` names in `choices`. Throws UsageError that lists the choices and the nearest.
+/// The value that `text` names in `choices`. Throws UsageError that lists the choices and the
+/// nearest.
 template <class Enum>
-Enum choose(std::string_view option, std::string_view text, const std::vector<std::pair<std::string, Enum>>& choices) {
+Enum choose(std::string_view option, std::string_view text,
+            const std::vector<std::pair<std::string, Enum>>& choices) {
   std::string listed;
   std::vector<std::string> names;
   for (const auto& [name, value] : choices) {
@@ -101,10 +106,12 @@ Enum choose(std::string_view option, std::string_view text, const std::vector<st
                    (near.empty() ? "" : "; did you mean " + near + "?"));
 }
 
-/// A bar on stderr while a computation runs for more than a second; silent with --quiet or where stderr is no terminal.
+/// A bar on stderr while a computation runs for more than a second; silent with --quiet or where
+/// stderr is no terminal.
 [[nodiscard]] Progress progress_bar(const CommonOptions& common, const std::string& what);
 
-/// Renders the outcome as --format says and writes it to --output (complete or not at all) or to standard output.
+/// Renders the outcome as --format says and writes it to --output (complete or not at all) or to
+/// standard output.
 void write_outcome(const Chosen& chosen, const Outcome& outcome);
 
 }  // namespace rapport::program

@@ -1,9 +1,8 @@
-#include <iostream>
-
 #include <rapport/base/error.hpp>
 #include <rapport/version.hpp>
 
 #include "commands.hpp"
+#include <iostream>
 
 namespace rapport::program {
 namespace {
@@ -40,20 +39,25 @@ void require_known_command(const CLI::App& program, int argc, char** argv) {
     names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) != names.end()) return;
   const std::string near = nearest_name(word, names);
-  throw UsageError("there is no command \"" + word + "\"" + (near.empty() ? "" : "; did you mean " + near + "?") +
+  throw UsageError("there is no command \"" + word + "\"" +
+                   (near.empty() ? "" : "; did you mean " + near + "?") +
                    " `rapport --help` lists them");
 }
 
 void validate(const CommonOptions& common) {
   if (!(common.level > 0 && common.level < 1))
-    throw UsageError("--level: " + shortest_decimal(common.level) + " must lie strictly between 0 and 1, such as 0.95");
+    throw UsageError("--level: " + shortest_decimal(common.level) +
+                     " must lie strictly between 0 and 1, such as 0.95");
   if (common.threads < 0) throw UsageError("--threads: must be 0 (every core) or more");
   if (common.format != "text" && common.format != "json" && common.format != "csv")
     throw UsageError("--format: \"" + common.format + "\" must be text, json or csv");
 }
 
 int run(int argc, char** argv) {
-  CLI::App program("rapport: scale scoring, agreement, correlation and mixed models for alliance-outcome research", "rapport");
+  CLI::App program(
+      "rapport: scale scoring, agreement, correlation and mixed models for alliance-outcome "
+      "research",
+      "rapport");
   program.set_version_flag("--version", std::string("rapport ") + version);
   program.require_subcommand(1);
   Chosen chosen;

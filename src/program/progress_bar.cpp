@@ -1,11 +1,9 @@
-#include <unistd.h>
-
+#include "command.hpp"
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-
-#include "command.hpp"
+#include <unistd.h>
 
 namespace rapport::program {
 namespace {
@@ -30,7 +28,8 @@ Progress progress_bar(const CommonOptions& common, const std::string& what) {
       const Index filled = total > 0 ? width * done / total : width;
       std::string bar(static_cast<std::size_t>(filled), '#');
       bar.append(static_cast<std::size_t>(width - filled), '.');
-      std::fprintf(stderr, "\r%s [%s] %3ld %%", what.c_str(), bar.c_str(), static_cast<long>(total > 0 ? 100 * done / total : 100));
+      std::fprintf(stderr, "\r%s [%s] %3ld %%", what.c_str(), bar.c_str(),
+                   static_cast<long>(total > 0 ? 100 * done / total : 100));
       if (finished) std::fprintf(stderr, "\n");
       *last = now;
     }

@@ -1,10 +1,9 @@
+#include <rapport/data/factor.hpp>
 #include <rapport/report/text.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-
-#include <rapport/data/factor.hpp>
 
 namespace rapport::report {
 namespace {
@@ -13,13 +12,15 @@ bool is_scalar(const Json& value) { return !value.is_array() && !value.is_object
 
 bool is_table(const Json& value) {
   return value.is_array() && !value.items().empty() &&
-         std::all_of(value.items().begin(), value.items().end(), [](const Json& item) { return item.is_object(); });
+         std::all_of(value.items().begin(), value.items().end(),
+                     [](const Json& item) { return item.is_object(); });
 }
 
 /// Columns on the screen: UTF-8 continuation bytes take none.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 bool looks_numeric(const std::string& text) {
@@ -32,7 +33,9 @@ std::string label(std::string key) {
   return key;
 }
 
-bool is_p(const std::string& key) { return key == "p" || key.rfind("p_", 0) == 0 || key.find("p_value") != std::string::npos; }
+bool is_p(const std::string& key) {
+  return key == "p" || key.rfind("p_", 0) == 0 || key.find("p_value") != std::string::npos;
+}
 
 std::string scalar(const std::string& key, const Json& value) {
   if (value.is_null()) return "–";
@@ -40,13 +43,16 @@ std::string scalar(const std::string& key, const Json& value) {
   if (value.is_string()) return value.string();
   const double number_value = value.number();
   if (is_p(key)) return p_value(number_value);
-  if (number_value == std::round(number_value) && std::abs(number_value) < 1e15) return shortest_decimal(number_value);
+  if (number_value == std::round(number_value) && std::abs(number_value) < 1e15)
+    return shortest_decimal(number_value);
   return number(number_value, 3);
 }
 
-void flatten(const std::string& prefix, const Json& value, std::vector<std::pair<std::string, Json>>& cells) {
+void flatten(const std::string& prefix, const Json& value,
+             std::vector<std::pair<std::string, Json>>& cells) {
   if (value.is_object()) {
-    for (const auto& [key, member] : value.members()) flatten(prefix.empty() ? key : prefix + "." + key, member, cells);
+    for (const auto& [key, member] : value.members())
+      flatten(prefix.empty() ? key : prefix + "." + key, member, cells);
   } else if (is_scalar(value)) {
     cells.emplace_back(prefix, value);
   } else if (!is_table(value)) {
@@ -58,11 +64,13 @@ void flatten(const std::string& prefix, const Json& value, std::vector<std::pair
 }
 
 /// The union of the rows' columns, in order of first appearance.
-std::vector<std::string> columns_of(const std::vector<std::vector<std::pair<std::string, Json>>>& rows) {
+std::vector<std::string> columns_of(
+    const std::vector<std::vector<std::pair<std::string, Json>>>& rows) {
   std::vector<std::string> columns;
   for (const auto& row : rows)
     for (const auto& cell : row)
-      if (std::find(columns.begin(), columns.end(), cell.first) == columns.end()) columns.push_back(cell.first);
+      if (std::find(columns.begin(), columns.end(), cell.first) == columns.end())
+        columns.push_back(cell.first);
   return columns;
 }
 
@@ -75,14 +83,33 @@ std::vector<std::vector<std::pair<std::string, Json>>> flattened_rows(const Json
   return rows;
 }
 
-const Json* cell_of(const std::vector<std::pair<std::string, Json>>& row, const std::string& column) {
+const Json* cell_of(const std::vector<std::pair<std::string, Json>>& row,
+                    const std::string& column) {
   for (const auto& [key, value] : row)
     if (key == column) return &value;
   return nullptr;
 }
 
+/// The limits of an interval in one cell, as people print it: `ci_lower` and `ci_upper` become
+/// `CI`.
+void join_interval(std::vector<std::pair<std::string, Json>>& cells) {
+  constexpr std::string_view lower = "ci_lower";
+  for (std::size_t i = 0; i + 1 < cells.size(); ++i) {
+    const std::string& key = cells[i].first;
+    if (!key.ends_with(lower)) continue;
+    const std::string prefix = key.substr(0, key.size() - lower.size());
+    if (cells[i + 1].first != prefix + "ci_upper") continue;
+    const bool known = !cells[i].second.is_null() || !cells[i + 1].second.is_null();
+    const std::string text =
+        "[" + scalar(key, cells[i].second) + ", " + scalar(key, cells[i + 1].second) + "]";
+    cells[i] = {prefix + "CI", known ? Json(text) : Json()};
+    cells.erase(cells.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+}
+
 std::string table_text(const Json& table) {
-  const auto rows = flattened_rows(table);
+  auto rows = flattened_rows(table);
+  for (auto& row : rows) join_interval(row);
   const std::vector<std::string> columns = columns_of(rows);
   std::vector<std::string> header;
   for (const std::string& column : columns) header.push_back(label(column));
@@ -109,7 +136,8 @@ void section(const std::string& title, const Json& value, std::string& out) {
       if (is_scalar(row)) {
         out += scalar(title, row);
       } else if (row.is_array()) {
-        for (const Json& item : row.items()) out += (is_scalar(item) ? scalar(title, item) : item.dump(-1)) + "  ";
+        for (const Json& item : row.items())
+          out += (is_scalar(item) ? scalar(title, item) : item.dump(-1)) + "  ";
       }
       out += '\n';
     }
@@ -141,7 +169,8 @@ std::string p_value(double p) {
   return p >= 0.9995 ? buffer : buffer + 1;
 }
 
-std::string aligned(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string aligned(const std::vector<std::string>& header,
+                    const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   std::vector<bool> numeric;
   for (std::size_t j = 0; j < header.size(); ++j) {
@@ -179,10 +208,12 @@ std::string plain_text(const Json& result) {
   if (!result.is_object()) return result.dump(-1) + "\n";
   std::string out;
   std::size_t widest = 0;
-  for (const auto& [key, value] : result.members())
-    if (is_scalar(value)) widest = std::max(widest, width(label(key)));
-  for (const auto& [key, value] : result.members()) {
-    if (!is_scalar(value)) continue;
+  std::vector<std::pair<std::string, Json>> scalars;
+  for (const auto& member : result.members())
+    if (is_scalar(member.second)) scalars.push_back(member);
+  join_interval(scalars);
+  for (const auto& [key, value] : scalars) widest = std::max(widest, width(label(key)));
+  for (const auto& [key, value] : scalars) {
     const std::string name = label(key);
     out += "  " + name + std::string(widest - width(name) + 2, ' ') + scalar(key, value) + '\n';
   }

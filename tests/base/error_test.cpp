@@ -1,9 +1,9 @@
 #include <rapport/base/error.hpp>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <gmock/gmock.h>
 #include <limits>
 #include <vector>
 
@@ -30,8 +30,9 @@ TEST(Error, CaretStandsUnderTheFaultPastMultibyteCharacters) {
 }
 
 TEST(Error, LevelMessageHoldsTheValueAndTheRequirement) {
-  EXPECT_THAT([] { require_level("cohen_kappa", "confidence_level", 1.5); },
-              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("1.5"), HasSubstr("between 0 and 1"))));
+  EXPECT_THAT(
+      [] { require_level("cohen_kappa", "confidence_level", 1.5); },
+      ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("1.5"), HasSubstr("between 0 and 1"))));
   EXPECT_THROW(require_level("f", "level", std::nan("")), InvalidArgument);
   EXPECT_NO_THROW(require_level("f", "level", 0.95));
 }

@@ -12,10 +12,12 @@ namespace {
 using Counter = std::array<std::uint32_t, 4>;
 
 // Known answers of Random123 (Salmon et al. 2011), file kat_vectors, rows "philox4x32 10".
-static_assert(philox4x32({0, 0, 0, 0}, {0, 0}) == Counter{0x6627e8d5U, 0xe169c58dU, 0xbc57ac4cU, 0x9b00dbd8U});
+static_assert(philox4x32({0, 0, 0, 0}, {0, 0}) ==
+              Counter{0x6627e8d5U, 0xe169c58dU, 0xbc57ac4cU, 0x9b00dbd8U});
 static_assert(philox4x32({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}) ==
               Counter{0x408f276dU, 0x41c83b0eU, 0xa20bc7c6U, 0x6d5451fdU});
-static_assert(philox4x32({0x243f6a88U, 0x85a308d3U, 0x13198a2eU, 0x03707344U}, {0xa4093822U, 0x299f31d0U}) ==
+static_assert(philox4x32({0x243f6a88U, 0x85a308d3U, 0x13198a2eU, 0x03707344U},
+                         {0xa4093822U, 0x299f31d0U}) ==
               Counter{0xd16cfe09U, 0x94fdccebU, 0x5001e420U, 0x24126ea1U});
 
 TEST(RandomStream, IsAFunctionOfSeedAndReplicate) {
@@ -27,7 +29,8 @@ TEST(RandomStream, IsAFunctionOfSeedAndReplicate) {
 }
 
 // Mean and variance of n draws lie within 5 Monte-Carlo standard errors of the distribution's.
-void expect_moments(const std::vector<double>& draws, double mean, double variance, double fourth_central) {
+void expect_moments(const std::vector<double>& draws, double mean, double variance,
+                    double fourth_central) {
   const auto n = static_cast<double>(draws.size());
   double sum = 0;
   for (const double x : draws) sum += x;

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <rapport/base/eigen.hpp>
+
 #include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <rapport/base/eigen.hpp>
 
 namespace rapport {
 
@@ -21,7 +21,8 @@ class InvalidArgument : public Error {
   using Error::Error;
 };
 
-/// The data cannot be read, or do not fit the key or the model. `line` and `column` count from 1; 0 means the whole file.
+/// The data cannot be read, or do not fit the key or the model. `line` and `column` count from 1; 0
+/// means the whole file.
 class DataError : public Error {
  public:
   explicit DataError(const std::string& message) : Error(message) {}
@@ -44,7 +45,8 @@ class Interrupted : public Error {
   using Error::Error;
 };
 
-/// A formula or an expression that cannot be read. `position` is the offset in bytes of the fault in `text`.
+/// A formula or an expression that cannot be read. `position` is the offset in bytes of the fault
+/// in `text`.
 class FormulaError : public Error {
  public:
   FormulaError(const std::string& message, std::string text, std::size_t position);
@@ -59,19 +61,23 @@ class FormulaError : public Error {
   std::size_t position_;
 };
 
-/// Throws InvalidArgument("function: `name` is VALUE; must lie strictly between 0 and 1") unless 0 < level < 1.
+/// Throws InvalidArgument("function: `name` is VALUE; must lie strictly between 0 and 1") unless 0
+/// < level < 1.
 void require_level(std::string_view function, std::string_view name, double level);
 
 /// Throws InvalidArgument, with both sizes in the message, unless they are equal.
-void require_same_size(std::string_view function, std::string_view a, Index size_a, std::string_view b, Index size_b);
+void require_same_size(std::string_view function, std::string_view a, Index size_a,
+                       std::string_view b, Index size_b);
 
 /// Throws InvalidArgument unless `size >= least`.
 void require_at_least(std::string_view function, std::string_view name, Index size, Index least);
 
 /// Throws InvalidArgument if any value is infinite (NaN is a missing value and passes).
-void require_no_infinity(std::string_view function, std::string_view name, const VectorView& values);
+void require_no_infinity(std::string_view function, std::string_view name,
+                         const VectorView& values);
 
-/// The candidate nearest to `word` in edit distance, or an empty string when none is near: for "did you mean".
+/// The candidate nearest to `word` in edit distance, or an empty string when none is near: for "did
+/// you mean".
 template <class Strings>
 std::string nearest_name(std::string_view word, const Strings& candidates);
 

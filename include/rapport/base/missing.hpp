@@ -15,7 +15,8 @@ inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 /// True for a missing number (NaN).
 [[nodiscard]] inline bool is_missing(double value) { return std::isnan(value); }
 
-/// What a function does with missing values. Every result counts what was used and what was omitted.
+/// What a function does with missing values. Every result counts what was used and what was
+/// omitted.
 enum class Missing {
   omit,       ///< use what is complete for the statistic at hand
   propagate,  ///< the statistic is NaN if any value is missing

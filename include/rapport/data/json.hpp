@@ -1,5 +1,7 @@
 #pragma once
 
+#include <rapport/base/eigen.hpp>
+
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -8,11 +10,10 @@
 #include <variant>
 #include <vector>
 
-#include <rapport/base/eigen.hpp>
-
 namespace rapport {
 
-/// A JSON value; objects keep the order of insertion. Numbers that are not finite are written as null.
+/// A JSON value; objects keep the order of insertion. Numbers that are not finite are written as
+/// null.
 class Json {
  public:
   using Array = std::vector<Json>;
@@ -34,7 +35,8 @@ class Json {
   Json(const Eigen::MatrixXd& values);
 
   /// An object from its members: Json::object({{"n", 3}, {"mean", 1.5}}).
-  [[nodiscard]] static Json object(std::initializer_list<std::pair<std::string, Json>> members = {});
+  [[nodiscard]] static Json object(
+      std::initializer_list<std::pair<std::string, Json>> members = {});
   [[nodiscard]] static Json array() { return Json(Array{}); }
 
   [[nodiscard]] bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
@@ -60,15 +62,17 @@ class Json {
   /// The member; throws InvalidArgument naming the key if it is absent.
   [[nodiscard]] const Json& at(std::string_view key) const;
 
-  /// Text: numbers as the shortest decimals that read back to the same double, `indent` spaces a level, or one line for −1.
+  /// Text: numbers as the shortest decimals that read back to the same double, `indent` spaces a
+  /// level, or one line for −1.
   [[nodiscard]] std::string dump(int indent = 2) const;
 
  private:
-  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_ = nullptr;
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_ =
+      nullptr;
 };
 
-/// Parses JSON text. Throws DataError with line and column; `name` stands for the file. A key that stands twice in one
-/// object and nesting deeper than 200 are refused.
+/// Parses JSON text. Throws DataError with line and column; `name` stands for the file. A key that
+/// stands twice in one object and nesting deeper than 200 are refused.
 [[nodiscard]] Json parse_json(std::string_view text, const std::string& name = "text");
 
 }  // namespace rapport

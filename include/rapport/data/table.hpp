@@ -1,12 +1,12 @@
 #pragma once
 
+#include <rapport/base/error.hpp>
+#include <rapport/data/factor.hpp>
+
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <rapport/base/error.hpp>
-#include <rapport/data/factor.hpp>
 
 namespace rapport {
 
@@ -18,11 +18,13 @@ struct Column {
 
 /// Where a table came from, so that errors can name file and line.
 struct TableOrigin {
-  std::string file;                ///< as the user named it; empty for a table made in memory
-  std::vector<Index> lines;        ///< line of each row in the file, from 1; empty for a table made in memory
+  std::string file;  ///< as the user named it; empty for a table made in memory
+  std::vector<Index>
+      lines;  ///< line of each row in the file, from 1; empty for a table made in memory
 };
 
-/// Columns of equal length, in a fixed order. Column names may repeat, as they do in files; asking for a repeated name throws.
+/// Columns of equal length, in a fixed order. Column names may repeat, as they do in files; asking
+/// for a repeated name throws.
 class Table {
  public:
   Table() = default;
@@ -39,15 +41,19 @@ class Table {
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return static_cast<Index>(columns_.size()); }
-  [[nodiscard]] const Column& at(Index position) const { return columns_[static_cast<std::size_t>(position)]; }
+  [[nodiscard]] const Column& at(Index position) const {
+    return columns_[static_cast<std::size_t>(position)];
+  }
   [[nodiscard]] std::vector<std::string> names() const;
   [[nodiscard]] bool contains(std::string_view name) const;
   [[nodiscard]] const TableOrigin& origin() const { return origin_; }
 
-  /// The column of that name. Throws InvalidArgument, with the nearest name, if there is none, and if it stands twice.
+  /// The column of that name. Throws InvalidArgument, with the nearest name, if there is none, and
+  /// if it stands twice.
   [[nodiscard]] const Column& column(std::string_view name) const;
   [[nodiscard]] bool is_numeric(std::string_view name) const;
-  /// Its numbers. Throws DataError, naming the first cell that is text, if the column is categorical.
+  /// Its numbers. Throws DataError, naming the first cell that is text, if the column is
+  /// categorical.
   [[nodiscard]] const Eigen::VectorXd& numbers(std::string_view name) const;
   /// Its categories; a numeric column becomes a factor with levels in ascending order.
   [[nodiscard]] Factor factor(std::string_view name) const;
