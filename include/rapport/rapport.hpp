@@ -64,6 +64,8 @@
 #include <rapport/alliance/meta.hpp>
 #include <rapport/alliance/meta_bias.hpp>
 #include <rapport/alliance/meta_data.hpp>
+#include <rapport/alliance/meta_models.hpp>
+#include <rapport/alliance/meta_power.hpp>
 
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
