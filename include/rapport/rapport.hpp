@@ -37,7 +37,12 @@
 #include <rapport/mixed/formula.hpp>
 #include <rapport/mixed/generalized.hpp>
 #include <rapport/mixed/inference.hpp>
+#include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>
+#include <rapport/mixed/predict.hpp>
+#include <rapport/mixed/r_squared.hpp>
+#include <rapport/mixed/summary.hpp>
+#include <rapport/mixed/term_tests.hpp>
 
 // score
 
@@ -72,4 +77,5 @@
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/meta.hpp>
+#include <rapport/report/mixed.hpp>
 #include <rapport/report/plot.hpp>

@@ -37,6 +37,14 @@ char one_character(const std::string& text, const std::string& option) {
   throw UsageError(option + ": \"" + text + "\" must be one character, or tab");
 }
 
+CsvOptions csv_options(const CommonOptions& common) {
+  CsvOptions options;
+  options.separator = one_character(common.separator, "--separator");
+  options.decimal = one_character(common.decimal, "--decimal");
+  if (common.na_given) options.missing = split_list(common.na, "--na");
+  return options;
+}
+
 void apply_rename(Table& table, const std::string& rule) {
   const std::size_t equals = rule.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == rule.size())
@@ -154,16 +162,27 @@ void add_data(CLI::App& command, CommonOptions& common, bool required) {
       ->required(required);
 }
 
-Table load_table(const CommonOptions& common) {
-  CsvOptions options;
-  options.separator = one_character(common.separator, "--separator");
-  options.decimal = one_character(common.decimal, "--decimal");
-  if (common.na_given) options.missing = split_list(common.na, "--na");
-  Table table = read_csv(common.data, options);
+Table load_table(const CommonOptions& common, const std::function<void(Table&)>& before_where) {
+  Table table = read_csv(common.data, csv_options(common));
   for (const std::string& rule : common.rename) apply_rename(table, rule);
   for (const std::string& rule : common.factor) apply_factor(table, rule);
   for (const std::string& definition : common.let) let(table, definition);
+  if (before_where) before_where(table);
   for (const std::string& condition : common.where) table = where(table, condition);
+  return table;
+}
+
+Table load_further_table(const CommonOptions& common, const std::string& path) {
+  Table table = read_csv(path, csv_options(common));
+  for (const std::string& rule : common.factor)
+    if (table.contains(rule.substr(0, rule.find('=')))) apply_factor(table, rule.substr(0, rule.find('=')));
+  for (const std::string& definition : common.let) {
+    std::size_t position = 0;
+    if (table.contains(parse_name_at(definition, position))) continue;
+    position = definition.find('=', position) + 1;
+    const std::vector<std::string> needed = columns_used(parse_expression_at(definition, position));
+    if (std::all_of(needed.begin(), needed.end(), [&](const std::string& name) { return table.contains(name); })) let(table, definition);
+  }
   return table;
 }
 

@@ -76,8 +76,12 @@ void add_data(CLI::App& command, CommonOptions& common, bool required = true);
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
                             std::vector<std::string>& values, const std::string& description);
 
-/// Reads DATA and applies --rename, --factor, --let and --where, in that order.
-[[nodiscard]] Table load_table(const CommonOptions& common);
+/// Reads DATA and applies --rename, --factor, --let and --where, in that order; `before_where` sees all rows.
+[[nodiscard]] Table load_table(const CommonOptions& common, const std::function<void(Table&)>& before_where = {});
+
+/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are applied where it has
+/// their columns (a column that it has already is not computed again), --where is not.
+[[nodiscard]] Table load_further_table(const CommonOptions& common, const std::string& path);
 
 /// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are
 /// refused.

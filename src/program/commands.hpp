@@ -7,6 +7,7 @@ namespace rapport::program {
 /// Each adds one command (or a family of commands) to the program.
 void add_agree(CLI::App& program, Chosen& chosen);
 void add_congruence(CLI::App& program, Chosen& chosen);
+void add_fit(CLI::App& program, Chosen& chosen);
 void add_lagged(CLI::App& program, Chosen& chosen);
 void add_meta(CLI::App& program, Chosen& chosen);
 

@@ -14,6 +14,7 @@ constexpr int usage_at_fault = 2;
 void add_commands(CLI::App& program, Chosen& chosen) {
   add_agree(program, chosen);
   add_congruence(program, chosen);
+  add_fit(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
 }

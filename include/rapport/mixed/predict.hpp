@@ -1,0 +1,32 @@
+#pragma once
+
+#include <rapport/mixed/fit.hpp>
+
+namespace rapport {
+
+struct PredictOptions {
+  bool population = false;         ///< offset + Xβ, without the BLUPs
+  double confidence_level = 0.95;  ///< of both intervals, normal
+};
+
+/// Predictions for rows of a table; NaN where a variable is missing.
+struct [[nodiscard]] Predictions {
+  Eigen::VectorXd estimate;  ///< offset + x'β + z'û; a level that the fit did not see has û = 0
+  Eigen::VectorXd standard_error;  ///< of x'β + z'(û − u); of x'β for the population
+  Eigen::VectorXd ci_lower;        ///< for the mean of the row
+  Eigen::VectorXd ci_upper;
+  Eigen::VectorXd prediction_lower;  ///< for a new observation of weight 1
+  Eigen::VectorXd prediction_upper;
+  double level;
+};
+
+/// Predicts new rows with the variables coded as in the fit. `design` is the one that was fitted,
+/// with its frame, and the fit has its BLUPs. The errors of estimates and of BLUPs are those of
+/// Henderson's (1975) equations, given the variances; `fixed_covariance` (empty: the fit's) may be
+/// Kenward and Roger's. Throws InvalidArgument for a column that `rows` lacks, DataError for a
+/// level of a fixed factor that the fit did not see.
+[[nodiscard]] Predictions predict(const Design& design, const MixedFit& fit, const Table& rows,
+                                  const PredictOptions& options = {},
+                                  const Eigen::MatrixXd& fixed_covariance = {});
+
+}  // namespace rapport

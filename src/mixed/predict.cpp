@@ -1,0 +1,192 @@
+#include <rapport/base/error.hpp>
+#include <rapport/base/missing.hpp>
+#include <rapport/math/distributions.hpp>
+#include <rapport/mixed/predict.hpp>
+
+#include <Eigen/SparseCholesky>
+#include <Eigen/SparseCore>
+
+#include "model_columns.hpp"
+#include "variable.hpp"
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <unordered_map>
+
+namespace rapport {
+namespace {
+
+using Sparse = Eigen::SparseMatrix<double>;
+
+/// A lower triangular Λ with ΛΛ' = matrix, which is positive semidefinite.
+Eigen::MatrixXd semidefinite_factor(const Eigen::MatrixXd& matrix) {
+  Eigen::MatrixXd factor = Eigen::MatrixXd::Zero(matrix.rows(), matrix.cols());
+  for (Index j = 0; j < matrix.cols(); ++j) {
+    const double pivot = matrix(j, j) - factor.row(j).head(j).squaredNorm();
+    if (pivot <= 1e-14 * matrix(j, j)) continue;
+    factor(j, j) = std::sqrt(pivot);
+    for (Index i = j + 1; i < matrix.rows(); ++i)
+      factor(i, j) =
+          (matrix(i, j) - factor.row(i).head(j).dot(factor.row(j).head(j))) / factor(j, j);
+  }
+  return factor;
+}
+
+/// The random effects of all terms side by side, standardised: b = Λv, Var v = σ².
+class MixedModelEquations {
+ public:
+  MixedModelEquations(const Design& design, const MixedFit& fit) : design_(design) {
+    const double variance = fit.residual.sd * fit.residual.sd;
+    for (std::size_t k = 0; k < design.random.size(); ++k) {
+      first_.push_back(size_);
+      size_ += static_cast<Index>(design.random[k].levels.size()) * design.random[k].columns.cols();
+      factors_.push_back(semidefinite_factor(fit.random[k].covariance / variance));
+    }
+    const Sparse zl = loadings();
+    Sparse system = zl.transpose() * zl;
+    for (Index j = 0; j < size_; ++j) system.coeffRef(j, j) += 1;
+    cholesky_.compute(system);
+    Eigen::MatrixXd x = design.fixed(Eigen::all, fit.fixed.columns);
+    if (design.weights.size() > 0) x = design.weights.cwiseSqrt().asDiagonal() * x;
+    cross_ = zl.transpose() * x;
+  }
+
+  /// Where the effects of a level of a term begin.
+  [[nodiscard]] Index position(std::size_t term, std::int32_t level) const {
+    return first_[term] + level * design_.random[term].columns.cols();
+  }
+
+  [[nodiscard]] const Eigen::MatrixXd& factor(std::size_t term) const { return factors_[term]; }
+  [[nodiscard]] Index size() const { return size_; }
+
+  /// The variance of x'(β̂ − β) + a'(v̂ − v) over σ², where a = Λ'z: a'M⁻¹a + r'(X'V⁻¹X)⁻¹r with M =
+  /// Λ'Z'ZΛ + I and r = x − X'ZΛM⁻¹a.
+  [[nodiscard]] double error_variance(const Eigen::VectorXd& x, const Eigen::VectorXd& a,
+                                      const Eigen::MatrixXd& fixed_covariance_over_variance) const {
+    const Eigen::VectorXd solved = cholesky_.solve(a);
+    const Eigen::VectorXd rest = x - cross_.transpose() * solved;
+    return a.dot(solved) + rest.dot(fixed_covariance_over_variance * rest);
+  }
+
+ private:
+  /// √W Z Λ, n × size.
+  [[nodiscard]] Sparse loadings() const {
+    std::vector<Eigen::Triplet<double>> entries;
+    for (std::size_t k = 0; k < design_.random.size(); ++k) {
+      const RandomTerm& term = design_.random[k];
+      const Eigen::MatrixXd scaled = term.columns * factors_[k];
+      for (Index i = 0; i < scaled.rows(); ++i) {
+        const double root = design_.weights.size() > 0 ? std::sqrt(design_.weights[i]) : 1;
+        const Index first = position(k, term.group[static_cast<std::size_t>(i)]);
+        for (Index j = 0; j < scaled.cols(); ++j)
+          entries.emplace_back(i, first + j, root * scaled(i, j));
+      }
+    }
+    Sparse matrix(design_.fixed.rows(), size_);
+    matrix.setFromTriplets(entries.begin(), entries.end());
+    return matrix;
+  }
+
+  const Design& design_;
+  std::vector<Index> first_;
+  std::vector<Eigen::MatrixXd> factors_;
+  Index size_ = 0;
+  Eigen::SimplicialLLT<Sparse> cholesky_;
+  Eigen::MatrixXd cross_;  ///< Λ'Z'X
+};
+
+/// The level of each row in the fit's numbering; −1 for one that the fit did not see.
+std::vector<std::int32_t> levels_of_rows(const FormulaTerm& group, const RandomTerm& term,
+                                         const Table& rows) {
+  Factor found;
+  for (const std::string& name : group) {
+    auto evaluated = evaluate(detail::parse_variable(name).argument, rows);
+    const auto* numbers = std::get_if<Eigen::VectorXd>(&evaluated);
+    Factor part =
+        numbers != nullptr ? make_factor(*numbers) : std::get<Factor>(std::move(evaluated));
+    found = found.levels.empty() && found.codes.empty() ? std::move(part) : cross(found, part);
+  }
+  std::unordered_map<std::string, std::int32_t> position;
+  for (std::size_t level = 0; level < term.levels.size(); ++level)
+    position.emplace(term.levels[level], static_cast<std::int32_t>(level));
+  std::vector<std::int32_t> codes;
+  for (const std::int32_t code : found.codes) {
+    const auto known =
+        code < 0 ? position.end() : position.find(found.levels[static_cast<std::size_t>(code)]);
+    codes.push_back(known == position.end() ? -1 : known->second);
+  }
+  return codes;
+}
+
+/// The columns and levels of one random term on the new rows.
+struct NewTerm {
+  Eigen::MatrixXd columns;
+  std::vector<std::int32_t> levels;
+};
+
+void add_conditional(const Design& design, const MixedFit& fit, const Table& rows,
+                     const Eigen::MatrixXd& x, const Eigen::MatrixXd& fixed_covariance,
+                     Predictions& result) {
+  std::vector<NewTerm> terms;
+  for (std::size_t k = 0; k < design.random.size(); ++k) {
+    if (fit.random[k].blups.rows() != static_cast<Index>(design.random[k].levels.size()))
+      throw InvalidArgument(
+          "predict: `fit` has no BLUPs; fit with random_effects = true, or predict for the "
+          "population");
+    terms.push_back(
+        {.columns = plan_columns(design.frame, design.frame.random[k], rows, true),
+         .levels = levels_of_rows(design.frame.formula.random[k].group, design.random[k], rows)});
+  }
+  const MixedModelEquations equations(design, fit);
+  const double variance = fit.residual.sd * fit.residual.sd;
+  for (Index i = 0; i < rows.rows(); ++i) {
+    Eigen::VectorXd a = Eigen::VectorXd::Zero(equations.size());
+    double unseen = 0;
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      const Eigen::VectorXd z = terms[k].columns.row(i);
+      const std::int32_t level = terms[k].levels[static_cast<std::size_t>(i)];
+      if (level < 0) {
+        unseen += z.dot(fit.random[k].covariance * z);
+        continue;
+      }
+      result.estimate[i] += fit.random[k].blups.row(level).dot(z);
+      a.segment(equations.position(k, level), z.size()) = equations.factor(k).transpose() * z;
+    }
+    const double known = equations.error_variance(x.row(i), a, fixed_covariance / variance);
+    result.standard_error[i] = std::sqrt(unseen + variance * known);
+  }
+}
+
+}  // namespace
+
+Predictions predict(const Design& design, const MixedFit& fit, const Table& rows,
+                    const PredictOptions& options, const Eigen::MatrixXd& fixed_covariance) {
+  require_level("predict", "confidence_level", options.confidence_level);
+  if (design.frame.formula.response.empty())
+    throw InvalidArgument(
+        "predict: `design` was made by hand; one made from a formula is required");
+  const Eigen::MatrixXd all = plan_columns(design.frame, design.frame.fixed, rows);
+  const Eigen::MatrixXd x = all(Eigen::all, fit.fixed.columns);
+  const Eigen::MatrixXd& covariance =
+      fixed_covariance.size() > 0 ? fixed_covariance : fit.fixed.covariance;
+  Predictions result;
+  result.level = options.confidence_level;
+  result.estimate = x * fit.fixed.estimate;
+  const Eigen::VectorXd offset = formula_offset(design.frame.formula, rows);
+  if (offset.size() > 0) result.estimate += offset;
+  result.standard_error = (x * covariance).cwiseProduct(x).rowwise().sum().cwiseSqrt();
+  if (!options.population && !design.random.empty())
+    add_conditional(design, fit, rows, x, covariance, result);
+  const double quantile = normal_quantile(0.5 + options.confidence_level / 2);
+  const Eigen::VectorXd half = quantile * result.standard_error;
+  const double variance = fit.residual.sd * fit.residual.sd;
+  const Eigen::VectorXd half_new =
+      quantile * (result.standard_error.array().square() + variance).sqrt();
+  result.ci_lower = result.estimate - half;
+  result.ci_upper = result.estimate + half;
+  result.prediction_lower = result.estimate - half_new;
+  result.prediction_upper = result.estimate + half_new;
+  return result;
+}
+
+}  // namespace rapport

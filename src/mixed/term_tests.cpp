@@ -1,0 +1,155 @@
+#include <rapport/base/missing.hpp>
+#include <rapport/mixed/term_tests.hpp>
+
+#include <Eigen/LU>
+#include <Eigen/QR>
+
+#include "model_columns.hpp"
+#include <algorithm>
+#include <cmath>
+
+namespace rapport {
+namespace {
+
+/// How a factor's coefficients in a higher term speak about its coefficients in this one: from the
+/// higher term's coding (levels × columns) to effects against the mean of all levels, or to level
+/// means where this term has a column a level.
+Eigen::MatrixXd effects_of(const Eigen::MatrixXd& coding, bool all_levels) {
+  if (all_levels) return coding;
+  const Index levels = coding.rows();
+  Eigen::MatrixXd centred = coding.rowwise() - coding.colwise().mean();
+  return centred.topRows(levels - 1);
+}
+
+std::size_t position_of(const FormulaTerm& term, const std::string& variable) {
+  return static_cast<std::size_t>(std::find(term.begin(), term.end(), variable) - term.begin());
+}
+
+bool contains(const FormulaTerm& term, const std::string& variable) {
+  return position_of(term, variable) < term.size();
+}
+
+/// True if `higher` has all of `term`, and nothing else but factors.
+bool speaks_about(const ModelFrame& frame, const FormulaTerm& higher, const FormulaTerm& term) {
+  return std::all_of(term.begin(), term.end(),
+                     [&](const std::string& v) { return contains(higher, v); }) &&
+         std::all_of(higher.begin(), higher.end(), [&](const std::string& v) {
+           return contains(term, v) || !detail::find_variable(frame, v).levels.empty();
+         });
+}
+
+/// What one variable of `higher` contributes to the hypothesis of `term`: rows for its effects (one
+/// row where it is averaged over), columns as in `higher`.
+Eigen::MatrixXd contribution(const ModelFrame& frame, const TermColumns& higher,
+                             const TermColumns& term, std::size_t v) {
+  const ModelVariable& variable = detail::find_variable(frame, higher.term[v]);
+  const std::size_t own = position_of(term.term, variable.name);
+  if (variable.levels.empty()) {
+    const Index count = detail::column_count(variable, false);
+    return Eigen::MatrixXd::Identity(count, count);
+  }
+  const Eigen::MatrixXd coding =
+      detail::coding_matrix(variable, higher.all_levels[v], frame.contrast);
+  if (own == term.term.size()) return coding.colwise().mean();
+  return effects_of(coding, term.all_levels[own]);
+}
+
+/// Rows of the hypothesis from one term's columns: products over its variables, the first running
+/// fastest. The rows run over the variables in the same order, which is a fixed reordering of the
+/// term's own and changes no test.
+Eigen::MatrixXd product(const Eigen::MatrixXd& fast, const Eigen::MatrixXd& slow) {
+  Eigen::MatrixXd both(fast.rows() * slow.rows(), fast.cols() * slow.cols());
+  for (Index i = 0; i < slow.rows(); ++i)
+    for (Index j = 0; j < slow.cols(); ++j)
+      both.block(i * fast.rows(), j * fast.cols(), fast.rows(), fast.cols()) = slow(i, j) * fast;
+  return both;
+}
+
+/// The hypothesis of a term over all columns of the design.
+Eigen::MatrixXd hypothesis(const ModelFrame& frame, const TermColumns& term) {
+  Eigen::MatrixXd contrasts =
+      Eigen::MatrixXd::Zero(term.count, static_cast<Index>(frame.fixed.names.size()));
+  for (const TermColumns& higher : frame.fixed.terms) {
+    if (!speaks_about(frame, higher.term, term.term)) continue;
+    Eigen::MatrixXd block = Eigen::MatrixXd::Ones(1, 1);
+    for (std::size_t v = 0; v < higher.term.size(); ++v)
+      block = product(block, contribution(frame, higher, term, v));
+    contrasts.middleCols(higher.first, higher.count) = block;
+  }
+  return contrasts;
+}
+
+/// Dropped columns as combinations of those kept: kept × dropped.
+Eigen::MatrixXd dependence(const Design& design, const FixedEffects& fixed,
+                           const std::vector<Index>& dropped) {
+  const Eigen::MatrixXd kept = design.fixed(Eigen::all, fixed.columns);
+  return kept.householderQr().solve(Eigen::MatrixXd(design.fixed(Eigen::all, dropped)));
+}
+
+std::vector<Index> dropped_columns(const Design& design, const FixedEffects& fixed) {
+  std::vector<Index> dropped;
+  for (Index j = 0; j < design.fixed.cols(); ++j)
+    if (std::find(fixed.columns.begin(), fixed.columns.end(), j) == fixed.columns.end())
+      dropped.push_back(j);
+  return dropped;
+}
+
+/// The combinations of the rows that do not depend on how the dropped columns are resolved, over
+/// the columns kept.
+Eigen::MatrixXd estimable_rows(const Eigen::MatrixXd& contrasts, const FixedEffects& fixed,
+                               const std::vector<Index>& dropped, const Eigen::MatrixXd& resolved) {
+  const Eigen::MatrixXd kept = contrasts(Eigen::all, fixed.columns);
+  if (dropped.empty()) return kept;
+  const Eigen::MatrixXd ambiguity =
+      kept * resolved - Eigen::MatrixXd(contrasts(Eigen::all, dropped));
+  Eigen::FullPivLU<Eigen::MatrixXd> lu(ambiguity.transpose());
+  lu.setThreshold(1e-9);
+  if (lu.rank() == 0) return kept;
+  if (lu.dimensionOfKernel() == 0) return Eigen::MatrixXd(0, kept.cols());
+  return lu.kernel().transpose() * kept;
+}
+
+}  // namespace
+
+std::vector<TermHypothesis> type3_hypotheses(const Design& design, const FixedEffects& fixed) {
+  const std::vector<Index> dropped = dropped_columns(design, fixed);
+  const Eigen::MatrixXd resolved =
+      dropped.empty() ? Eigen::MatrixXd() : dependence(design, fixed, dropped);
+  std::vector<TermHypothesis> hypotheses;
+  for (const TermColumns& term : design.frame.fixed.terms) {
+    if (term.term.empty()) continue;
+    hypotheses.push_back(
+        {.term = term_label(term.term),
+         .contrasts = estimable_rows(hypothesis(design.frame, term), fixed, dropped, resolved)});
+  }
+  return hypotheses;
+}
+
+std::vector<TermTest> type3_tests(const Design& design, const MixedFit& fit,
+                                  const FixedInference& inference) {
+  std::vector<TermTest> tests;
+  for (const TermHypothesis& hypothesis : type3_hypotheses(design, fit.fixed)) {
+    const bool nothing = hypothesis.contrasts.rows() == 0;
+    tests.push_back({.term = hypothesis.term,
+                     .test = nothing ? ContrastTest{.statistic = missing,
+                                                    .numerator_df = 0,
+                                                    .denominator_df = missing,
+                                                    .p_value = missing}
+                                     : inference.test(hypothesis.contrasts)});
+  }
+  return tests;
+}
+
+Eigen::VectorXd estimable_weights(const Design& design, const FixedEffects& fixed,
+                                  const VectorView& weights) {
+  const std::vector<Index> dropped = dropped_columns(design, fixed);
+  const Eigen::VectorXd kept = weights(fixed.columns);
+  if (dropped.empty()) return kept;
+  const Eigen::VectorXd ambiguity =
+      dependence(design, fixed, dropped).transpose() * kept - Eigen::VectorXd(weights(dropped));
+  if (ambiguity.cwiseAbs().maxCoeff() > 1e-8 * std::max(1.0, weights.cwiseAbs().maxCoeff()))
+    return Eigen::VectorXd::Constant(kept.size(), missing);
+  return kept;
+}
+
+}  // namespace rapport

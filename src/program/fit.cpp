@@ -1,0 +1,306 @@
+#include "fit.hpp"
+
+#include <rapport/report/mixed.hpp>
+#include <rapport/report/text.hpp>
+
+#include "commands.hpp"
+
+namespace rapport::program {
+namespace {
+
+enum class Family { gaussian, binomial, poisson, nbinom2, cumulative };
+
+Family family_of(const FitArguments& arguments) {
+  return choose<Family>("--family", arguments.family,
+                        {{"gaussian", Family::gaussian},
+                         {"binomial", Family::binomial},
+                         {"poisson", Family::poisson},
+                         {"nbinom2", Family::nbinom2},
+                         {"cumulative", Family::cumulative}});
+}
+
+DegreesOfFreedom df_of(const FitArguments& arguments) {
+  return choose<DegreesOfFreedom>("--df", arguments.df,
+                                  {{"satterthwaite", DegreesOfFreedom::satterthwaite},
+                                   {"kenward-roger", DegreesOfFreedom::kenward_roger},
+                                   {"residual", DegreesOfFreedom::residual},
+                                   {"none", DegreesOfFreedom::none}});
+}
+
+IntervalMethod intervals_of(const FitArguments& arguments) {
+  return choose<IntervalMethod>("--ci", arguments.ci,
+                                {{"wald", IntervalMethod::wald},
+                                 {"profile", IntervalMethod::profile},
+                                 {"boot", IntervalMethod::bootstrap}});
+}
+
+/// Checks everything that the command line alone can have wrong, before any file is read.
+void validate(const FitArguments& arguments) {
+  (void)family_of(arguments);
+  (void)df_of(arguments);
+  (void)intervals_of(arguments);
+  (void)design_options(arguments, ResponseKind::numeric);
+  if (arguments.reml && arguments.ml) throw UsageError("--reml and --ml exclude one another");
+  if (arguments.agq < 1) throw UsageError("--agq: must be 1 (Laplace) or more quadrature points");
+  if (arguments.simulate < 0)
+    throw UsageError("--simulate: must be a number of responses, 1 or more");
+  if (arguments.replicates < 1) throw UsageError("--replicates: must be 1 or more");
+  if (arguments.population && arguments.predict.empty())
+    throw UsageError("--population: needs --predict NEW.csv");
+  if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");
+  if (!arguments.slopes.empty()) (void)parse_by_clause(arguments.slopes, "--slopes");
+}
+
+/// A Gaussian mixed model with everything that was asked of it.
+class GaussianFit {
+ public:
+  GaussianFit(const FitArguments& arguments, const Formula& formula, const Table& table)
+      : arguments_(arguments),
+        formula_(formula),
+        table_(table),
+        fit_options_{.criterion = arguments.ml ? Criterion::ml : Criterion::reml,
+                     .random_effects = true,
+                     .threads = arguments.common->threads},
+        design_options_(design_options(arguments, ResponseKind::numeric)),
+        design_(make_design(formula, table, design_options_)),
+        model_(design_, fit_options_.threads),
+        fit_(model_.fit(fit_options_)),
+        inference_(model_, fit_, df_of(arguments), arguments.common->level) {}
+
+  Outcome outcome() {
+    const CommonOptions& common = *arguments_.common;
+    MixedSummary summary = summarize(design_, model_, fit_, inference_,
+                                     {.df = df_of(arguments_),
+                                      .intervals = intervals_of(arguments_),
+                                      .confidence_level = common.level,
+                                      .seed = Seed{common.seed},
+                                      .replicates = arguments_.replicates,
+                                      .threads = common.threads,
+                                      .progress = progress_bar(common, "Bootstrap")});
+    summary.formula = arguments_.formula;
+    Outcome outcome{.result = report::to_json(summary),
+                    .main_table = "fixed_effects",
+                    .text = report::mixed_text(summary),
+                    .warnings = summary.warnings,
+                    .rows = table_.rows(),
+                    .used = static_cast<Index>(design_.rows.size())};
+    add_rows(outcome);
+    add_predictions(outcome);
+    add_influence(outcome);
+    add_comparison(outcome);
+    add_means(outcome);
+    add_slopes(outcome);
+    return outcome;
+  }
+
+ private:
+  /// Sets a member of the result, and shows it in the text.
+  static void show(Outcome& outcome, const std::string& key, const std::string& title,
+                   const Json& value) {
+    outcome.result.set(key, value);
+    outcome.text += "\n" + title + "\n" + report::plain_text(value);
+  }
+
+  void add_rows(Outcome& outcome) const {
+    if (arguments_.random_effects)
+      show(outcome, "blups", "Random effects of the levels (BLUPs)", report::blups_json(fit_));
+    if (arguments_.fitted) {
+      const Eigen::VectorXd fitted = fitted_values(design_, fit_);
+      outcome.result.set("fitted", Json(fitted));
+      outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fitted)));
+    }
+    if (arguments_.simulate > 0) {
+      const Eigen::MatrixXd responses =
+          simulate_responses(design_, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
+      outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
+    }
+  }
+
+  void add_predictions(Outcome& outcome) const {
+    if (arguments_.predict.empty()) return;
+    const Table rows = load_further_table(*arguments_.common, arguments_.predict);
+    const Predictions predictions =
+        predict(design_, fit_, rows,
+                {.population = arguments_.population, .confidence_level = arguments_.common->level},
+                inference_.covariance());
+    show(outcome, "predictions", "Predictions", report::to_json(predictions));
+  }
+
+  void add_influence(Outcome& outcome) const {
+    if (arguments_.influence.empty()) return;
+    const Factor groups = influence_groups();
+    const std::vector<LevelInfluence> influence =
+        deletion_influence(design_, fit_, groups.codes, groups.levels, arguments_.common->threads);
+    show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
+         report::to_json(influence, fit_.fixed.terms));
+  }
+
+  /// The levels to delete: of a grouping factor of the model, or of a column.
+  [[nodiscard]] Factor influence_groups() const {
+    for (const RandomTerm& term : design_.random)
+      if (term.factor == arguments_.influence) return {.codes = term.group, .levels = term.levels};
+    return select(table_.factor(arguments_.influence), design_.rows);
+  }
+
+  void add_comparison(Outcome& outcome) const {
+    if (arguments_.against.empty()) return;
+    const LikelihoodRatioTest test = compare_models(formula_, parse_formula(arguments_.against),
+                                                    table_, fit_options_, design_options_);
+    show(outcome, "likelihood_ratio", "Likelihood-ratio test against " + arguments_.against,
+         report::to_json(test));
+  }
+
+  void add_means(Outcome& outcome) const {
+    if (arguments_.means.empty()) return;
+    const ByClause clause = parse_by_clause(arguments_.means, "--means");
+    const MarginalMeans means = marginal_means(design_, fit_, inference_, clause.first, clause.by);
+    show(outcome, "means", "Estimated marginal means", report::means_json(means));
+    show(outcome, "mean_differences", "Differences of the means",
+         report::mean_differences_json(means));
+  }
+
+  void add_slopes(Outcome& outcome) const {
+    if (arguments_.slopes.empty()) return;
+    const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
+    const SimpleSlopes slopes = simple_slopes(design_, fit_, inference_, clause.first, clause.by,
+                                              clause.values, arguments_.common->level);
+    show(outcome, "slopes", "Simple slopes of " + clause.first, report::slopes_json(slopes));
+    if (slopes.region)
+      show(outcome, "johnson_neyman", "Where the slope is significant (Johnson–Neyman)",
+           report::to_json(*slopes.region));
+  }
+
+  const FitArguments& arguments_;
+  const Formula& formula_;
+  const Table& table_;
+  FitOptions fit_options_;
+  DesignOptions design_options_;
+  Design design_;
+  MixedModel model_;
+  MixedFit fit_;
+  FixedInference inference_;
+};
+
+Outcome run_fit(const FitArguments& arguments) {
+  validate(arguments);
+  const Formula formula = parse_formula(arguments.formula);
+  const bool compared = !arguments.against.empty();
+  const Formula against = compared ? parse_formula(arguments.against) : Formula{};
+  const Table table = load_table(*arguments.common, [&](Table& all) {
+    add_panel_columns(all, formula);
+    if (compared) add_panel_columns(all, against);
+  });
+  if (is_generalized(arguments)) return fit_generalized(arguments, formula, table);
+  return GaussianFit(arguments, formula, table).outcome();
+}
+
+void add_model_options(CLI::App& command, FitArguments& a) {
+  const std::string model = "Model";
+  command.add_flag("--reml", a.reml, "Restricted maximum likelihood (default)")->group(model);
+  command.add_flag("--ml", a.ml, "Maximum likelihood")->group(model);
+  command.add_option("--family", a.family, "gaussian, binomial, poisson, nbinom2 or cumulative")
+      ->group(model);
+  command.add_option("--link", a.link, "Link function (default: the family's)")->group(model);
+  command.add_option("--agq", a.agq, "Points of adaptive Gauss-Hermite quadrature (1: Laplace)")
+      ->group(model);
+  command
+      .add_option("--residual", a.residual,
+                  "independent, ar1(t|g), car1(t|g), cs(g) or unstructured(t|g)")
+      ->group(model);
+  command.add_option("--variance", a.variance, "constant, ident(g), power(x) or exp(x)")
+      ->group(model);
+  command
+      .add_option("--weights", a.weights,
+                  "Column of prior weights: the residual variance is sigma^2 / weight")
+      ->group(model);
+  command.add_option("--contrasts", a.contrasts, "treatment, sum, helmert or poly")->group(model);
+  const std::string inference = "Inference";
+  command.add_option("--df", a.df, "satterthwaite, kenward-roger, residual or none")
+      ->group(inference);
+  command.add_option("--ci", a.ci, "wald, profile or boot")->group(inference);
+  command.add_option("--replicates", a.replicates, "Replicates of --ci boot (default 1000)")
+      ->group(inference);
+  command.add_option("--against", a.against, "'FORMULA2': likelihood-ratio test")->group(inference);
+  command
+      .add_option("--means", a.means,
+                  "'FACTOR[ by X]': estimated marginal means and their differences")
+      ->group(inference);
+  command
+      .add_option("--slopes", a.slopes,
+                  "'X by Z[=v1,v2]': simple slopes and the Johnson-Neyman region")
+      ->group(inference);
+  command.add_option("--influence", a.influence, "Refit without each level of this factor")
+      ->group(inference);
+  const std::string values = "Values";
+  command.add_flag("--random-effects", a.random_effects, "BLUPs with conditional standard errors")
+      ->group(values);
+  command.add_flag("--fitted", a.fitted, "Fitted values and residuals")->group(values);
+  command.add_option("--predict", a.predict, "NEW.csv: predictions for its rows")->group(values);
+  command.add_flag("--population", a.population, "Predict without the random effects")
+      ->group(values);
+  command.add_option("--simulate", a.simulate, "Responses drawn from the fitted model")
+      ->group(values);
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+ByClause parse_by_clause(const std::string& text, const std::string& option) {
+  const std::size_t by = text.find(" by ");
+  ByClause clause{
+      .first = std::string(trimmed(std::string_view(text).substr(0, by))), .by = {}, .values = {}};
+  if (by != std::string::npos) {
+    const std::string rest(trimmed(std::string_view(text).substr(by + 4)));
+    const std::size_t equals = rest.find('=');
+    clause.by = std::string(trimmed(std::string_view(rest).substr(0, equals)));
+    if (equals != std::string::npos)
+      clause.values = split_list(std::string_view(rest).substr(equals + 1), option);
+  }
+  if (clause.first.empty() || (by != std::string::npos && clause.by.empty()))
+    throw UsageError(option + ": \"" + text + "\" must be COLUMN or COLUMN by COLUMN");
+  return clause;
+}
+
+DesignOptions design_options(const FitArguments& arguments, ResponseKind response) {
+  return {.contrast = choose<Contrast>("--contrasts", arguments.contrasts,
+                                       {{"treatment", Contrast::treatment},
+                                        {"sum", Contrast::sum},
+                                        {"helmert", Contrast::helmert},
+                                        {"poly", Contrast::polynomial}}),
+          .weights = arguments.weights,
+          .response = response};
+}
+
+bool is_generalized(const FitArguments& arguments) {
+  return family_of(arguments) != Family::gaussian ||
+         (!arguments.link.empty() && arguments.link != "identity") ||
+         arguments.residual != "independent" || arguments.variance != "constant";
+}
+
+Outcome fit_generalized(const FitArguments& arguments, const Formula& formula, const Table& table) {
+  const Family family = family_of(arguments);
+  const ResponseKind response = family == Family::binomial     ? ResponseKind::binary
+                                : family == Family::cumulative ? ResponseKind::ordered
+                                                               : ResponseKind::numeric;
+  (void)make_design(formula, table, design_options(arguments, response));
+  throw UsageError(
+      "rapport fit: --family other than gaussian, --link, --residual and --variance are not "
+      "available yet");
+}
+
+void add_fit(CLI::App& program, Chosen& chosen) {
+  const auto arguments = std::make_shared<FitArguments>();
+  CLI::App* command =
+      add_command(program, chosen, "fit", "Fit a (mixed) model: 'y ~ x * z + (1 + x | g)' DATA",
+                  arguments->common, [arguments] { return run_fit(*arguments); });
+  command->add_option("FORMULA", arguments->formula, "Model formula")->required();
+  add_model_options(*command, *arguments);
+  add_data(*command, *arguments->common);
+}
+
+}  // namespace rapport::program

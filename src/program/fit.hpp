@@ -1,0 +1,58 @@
+#pragma once
+
+#include <rapport/mixed/summary.hpp>
+
+#include "command.hpp"
+#include <memory>
+#include <string>
+
+namespace rapport::program {
+
+/// What `rapport fit` was asked for, as the command line says it.
+struct FitArguments {
+  std::shared_ptr<CommonOptions> common = std::make_shared<CommonOptions>();
+  std::string formula;
+  bool reml = false;
+  bool ml = false;
+  std::string family = "gaussian";
+  std::string link;
+  Index agq = 1;
+  std::string residual = "independent";
+  std::string variance = "constant";
+  std::string df = "satterthwaite";
+  std::string ci = "wald";
+  Index replicates = 1000;
+  std::string weights;
+  std::string contrasts = "treatment";
+  bool random_effects = false;
+  bool fitted = false;
+  std::string predict;
+  bool population = false;
+  Index simulate = 0;
+  std::string influence;
+  std::string against;
+  std::string means;
+  std::string slopes;
+};
+
+/// A list of columns and an optional second part: "F by X", "X by Z=1,2,3".
+struct ByClause {
+  std::string first;
+  std::string by;                   ///< empty without one
+  std::vector<std::string> values;  ///< what stands after `=`
+};
+
+/// Reads "F", "F by X" or "X by Z=v1,v2". Throws UsageError naming the option.
+[[nodiscard]] ByClause parse_by_clause(const std::string& text, const std::string& option);
+
+/// The contrasts, weights and kind of response that the arguments name.
+[[nodiscard]] DesignOptions design_options(const FitArguments& arguments, ResponseKind response);
+
+/// True if the model needs another likelihood than that of independent Gaussian residuals.
+[[nodiscard]] bool is_generalized(const FitArguments& arguments);
+
+/// Fits a generalized model, or one with residual correlation or variance functions.
+[[nodiscard]] Outcome fit_generalized(const FitArguments& arguments, const Formula& formula,
+                                      const Table& table);
+
+}  // namespace rapport::program
