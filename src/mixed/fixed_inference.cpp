@@ -209,6 +209,32 @@ FixedInference::FixedInference(const MixedModel& model, const MixedFit& fit,
   derivatives_ = std::move(derivatives);
 }
 
+FixedInference::FixedInference(const MixedFit& fit, DegreesOfFreedom method, double level)
+    : method_(method),
+      level_(level),
+      residual_df_(fit.data.residual_df),
+      estimate_(fit.fixed.estimate),
+      covariance_(fit.fixed.covariance) {
+  require_level("FixedInference", "level", level);
+  if (method == DegreesOfFreedom::kenward_roger)
+    throw InvalidArgument(
+        "FixedInference: `method` is Kenward-Roger, which is not available for this model; use "
+        "Satterthwaite's");
+  auto derivatives = std::make_shared<Derivatives>();
+  derivatives->information = fit.information;
+  derivatives_ = std::move(derivatives);
+}
+
+FixedInference::FixedInference(const FixedEffects& fixed, double level)
+    : method_(DegreesOfFreedom::none),
+      level_(level),
+      residual_df_(infinity),
+      estimate_(fixed.estimate),
+      covariance_(fixed.covariance),
+      derivatives_(std::make_shared<Derivatives>()) {
+  require_level("FixedInference", "level", level);
+}
+
 double FixedInference::satterthwaite_df(const VectorXd& weights, double variance) const {
   const CovarianceInformation& information = derivatives_->information;
   VectorXd gradient(static_cast<Index>(information.fixed_gradient.size()));

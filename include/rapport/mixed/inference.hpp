@@ -48,6 +48,13 @@ class FixedInference {
  public:
   FixedInference(const MixedModel& model, const MixedFit& fit,
                  DegreesOfFreedom method = DegreesOfFreedom::satterthwaite, double level = 0.95);
+  /// For a fit that has no MixedModel (a residual structure). Throws InvalidArgument for
+  /// Kenward–Roger.
+  explicit FixedInference(const MixedFit& fit,
+                          DegreesOfFreedom method = DegreesOfFreedom::satterthwaite,
+                          double level = 0.95);
+  /// By the normal, for a generalized model.
+  explicit FixedInference(const FixedEffects& fixed, double level = 0.95);
 
   /// p × p; the adjusted one under Kenward–Roger.
   [[nodiscard]] const Eigen::MatrixXd& covariance() const { return covariance_; }
