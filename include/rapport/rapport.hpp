@@ -44,7 +44,15 @@
 #include <rapport/mixed/summary.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
-// score
+#include <rapport/score/catalogue.hpp>
+#include <rapport/score/change.hpp>
+#include <rapport/score/multilevel_reliability.hpp>
+#include <rapport/score/omega.hpp>
+#include <rapport/score/reliability.hpp>
+#include <rapport/score/scale.hpp>
+#include <rapport/score/scoring.hpp>
+#include <rapport/score/screening.hpp>
+#include <rapport/score/sudden_gains.hpp>
 
 #include <rapport/agree/bland_altman.hpp>
 #include <rapport/agree/chance_corrected.hpp>

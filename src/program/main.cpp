@@ -13,10 +13,16 @@ constexpr int usage_at_fault = 2;
 
 void add_commands(CLI::App& program, Chosen& chosen) {
   add_agree(program, chosen);
+  add_change(program, chosen);
   add_congruence(program, chosen);
   add_fit(program, chosen);
+  add_instruments(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
+  add_reliability(program, chosen);
+  add_score(program, chosen);
+  add_screen(program, chosen);
+  add_sudden_gains(program, chosen);
 }
 
 std::string one_line(std::string text) {
