@@ -1,0 +1,118 @@
+#include <rapport/base/error.hpp>
+#include <rapport/data/csv.hpp>
+#include <rapport/data/json.hpp>
+#include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/formula.hpp>
+#include <rapport/mixed/inference.hpp>
+
+#include <gtest/gtest.h>
+
+#include "support/mixed_reference.hpp"
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+class MixedReference : public testing::TestWithParam<std::string> {};
+
+/// Largest difference, relative to the largest entry.
+double relative_difference(const MatrixXd& a, const MatrixXd& b) {
+  const double scale = b.cwiseAbs().maxCoeff();
+  return (a - b).cwiseAbs().maxCoeff() / (scale > 0 ? scale : 1);
+}
+
+/// The term with the given number of levels; a second one of that number if there are two (x || g).
+const RandomEffects& find_term(const MixedFit& fit, Index levels, Index position) {
+  for (const RandomEffects& term : fit.random)
+    if (static_cast<Index>(term.levels.size()) == levels && position-- == 0) return term;
+  throw InvalidArgument("no such term");
+}
+
+TEST_P(MixedReference, EstimatesEqualLme4) {
+  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const MixedFit fit = fit_mixed_model(reference.design, {.criterion = reference.criterion});
+  const Json& expected = reference.expected;
+  EXPECT_TRUE(fit.optimizer.converged);
+  EXPECT_NEAR(fit.criterion.value, expected.at("criterion").number(),
+              1e-8 * std::abs(fit.criterion.value));
+  EXPECT_EQ(fit.criterion.parameters, static_cast<Index>(expected.at("parameters").number()));
+  EXPECT_NEAR(fit.criterion.aic, expected.at("aic").number(), 1e-8 * std::abs(fit.criterion.aic));
+  EXPECT_NEAR(fit.criterion.bic, expected.at("bic").number(), 1e-8 * std::abs(fit.criterion.bic));
+  EXPECT_NEAR(fit.residual.sd, expected.at("sigma").number(), 1e-6 * fit.residual.sd);
+  EXPECT_LT(relative_difference(fit.fixed.estimate, support::vector_of(expected.at("estimate"))),
+            1e-6);
+  EXPECT_LT(
+      relative_difference(fit.fixed.covariance, support::matrix_of(expected.at("covariance"))),
+      1e-6);
+  EXPECT_LT((fit.fixed.standard_error -
+             support::matrix_of(expected.at("covariance")).diagonal().cwiseSqrt())
+                .cwiseQuotient(fit.fixed.standard_error)
+                .cwiseAbs()
+                .maxCoeff(),
+            1e-6);
+}
+
+TEST_P(MixedReference, RandomEffectsEqualLme4) {
+  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const MixedFit fit = fit_mixed_model(reference.design, {.criterion = reference.criterion});
+  Index seen = 0;
+  for (const Json& expected : reference.expected.at("random").items()) {
+    const MatrixXd covariance = support::matrix_of(expected.at("covariance"));
+    const auto levels = static_cast<Index>(expected.at("levels").number());
+    MatrixXd ours = find_term(fit, levels, 0).covariance;
+    MatrixXd blups = find_term(fit, levels, 0).blups;
+    if (ours.rows() < covariance.rows()) {  // lme4 reports (x || g) as one term
+      ours =
+          MatrixXd(VectorXd{{ours(0, 0), find_term(fit, levels, 1).covariance(0, 0)}}.asDiagonal());
+      blups.conservativeResize(levels, 2);
+      blups.col(1) = find_term(fit, levels, 1).blups;
+    }
+    const double floor = 1e-8 * fit.residual.sd * fit.residual.sd;
+    EXPECT_LT((ours - covariance).cwiseAbs().maxCoeff(),
+              2e-6 * covariance.cwiseAbs().maxCoeff() + floor);
+    const VectorXd sumsq = support::vector_of(expected.at("blup_sumsq"));
+    EXPECT_LT((blups.colwise().squaredNorm().transpose() - sumsq).cwiseAbs().maxCoeff(),
+              1e-5 * sumsq.maxCoeff() + floor);
+    ++seen;
+  }
+  EXPECT_GT(seen, 0);
+}
+
+TEST_P(MixedReference, DegreesOfFreedomEqualLmerTestAndPbkrtest) {
+  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const MixedModel model(reference.design);
+  const MixedFit fit = model.fit({.criterion = reference.criterion});
+  const Index p = fit.fixed.estimate.size();
+  if (const Json* expected = reference.expected.find("satterthwaite")) {
+    const FixedInference inference(model, fit, DegreesOfFreedom::satterthwaite);
+    for (Index j = 0; j < p; ++j) {
+      const double df = expected->items()[static_cast<std::size_t>(j)].number();
+      EXPECT_NEAR(inference.contrast(VectorXd::Unit(p, j)).df, df, 2e-5 * df);
+    }
+  }
+  if (const Json* expected = reference.expected.find("kenward_roger")) {
+    const FixedInference inference(model, fit, DegreesOfFreedom::kenward_roger);
+    EXPECT_LT(
+        relative_difference(inference.covariance(), support::matrix_of(expected->at("covariance"))),
+        1e-6);
+    for (Index j = 0; j < p; ++j) {
+      const double df = expected->at("df").items()[static_cast<std::size_t>(j)].number();
+      const ContrastEstimate estimate = inference.contrast(VectorXd::Unit(p, j));
+      EXPECT_NEAR(estimate.df, df, 1e-6 * df);
+      EXPECT_NEAR(estimate.standard_error,
+                  std::sqrt(support::matrix_of(expected->at("covariance"))(j, j)),
+                  1e-6 * estimate.standard_error);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Lme4, MixedReference, testing::ValuesIn(support::mixed_reference_names()),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace rapport
