@@ -71,14 +71,19 @@
 
 // correlate
 
+#include <rapport/alliance/analysis.hpp>
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
+#include <rapport/alliance/fitted_model.hpp>
 #include <rapport/alliance/effect_size.hpp>
 #include <rapport/alliance/meta.hpp>
 #include <rapport/alliance/meta_bias.hpp>
 #include <rapport/alliance/meta_data.hpp>
 #include <rapport/alliance/meta_models.hpp>
 #include <rapport/alliance/meta_power.hpp>
+#include <rapport/alliance/outcome.hpp>
+#include <rapport/alliance/rupture.hpp>
+#include <rapport/alliance/simulated_panel.hpp>
 
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>

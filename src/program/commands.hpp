@@ -10,6 +10,7 @@ void add_change(CLI::App& program, Chosen& chosen);
 void add_congruence(CLI::App& program, Chosen& chosen);
 void add_fit(CLI::App& program, Chosen& chosen);
 void add_instruments(CLI::App& program, Chosen& chosen);
+void add_alliance(CLI::App& program, Chosen& chosen);
 void add_lagged(CLI::App& program, Chosen& chosen);
 void add_meta(CLI::App& program, Chosen& chosen);
 void add_reliability(CLI::App& program, Chosen& chosen);

@@ -17,6 +17,7 @@ void add_commands(CLI::App& program, Chosen& chosen) {
   add_congruence(program, chosen);
   add_fit(program, chosen);
   add_instruments(program, chosen);
+  add_alliance(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
   add_reliability(program, chosen);

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <rapport/agree/bland_altman.hpp>
+#include <rapport/agree/concordance.hpp>
+#include <rapport/agree/congruence.hpp>
+#include <rapport/agree/icc.hpp>
+#include <rapport/alliance/cross_lagged.hpp>
+#include <rapport/alliance/descriptives.hpp>
+#include <rapport/alliance/outcome.hpp>
+#include <rapport/alliance/rupture.hpp>
+#include <rapport/base/random.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rapport {
+
+struct StudyOptions {
+  Index early_sessions = 3;  ///< sessions 1 … k make the early alliance
+  RuptureOptions ruptures = {};
+  double confidence_level = 0.95;
+  int threads = 1;
+};
+
+/// How far client and therapist agree on the same sessions.
+struct [[nodiscard]] RaterAgreement {
+  BlandAltmanResult bland_altman;  ///< client − therapist
+  IccResult icc;
+  ConcordanceResult concordance;
+};
+
+/// A model of the study, by the name that results refer to.
+struct StudyModel {
+  std::string name;
+  std::string question;  ///< what it answers, in a phrase
+  FittedModel model;
+};
+
+/// The random-intercept cross-lagged panel model of alliance (x) and outcome (y).
+struct StudyCrossLagged {
+  std::vector<double> waves;  ///< the sessions
+  CrossLaggedFit fit;
+};
+
+/// Everything that a process–outcome paper reports about one study. Parts that the data do not
+/// allow are absent, and a warning says why.
+struct [[nodiscard]] StudyAnalysis {
+  StudyColumns columns;
+  SessionCounts sessions;
+  std::vector<VariableDescription> variables;  ///< alliance, outcome, therapist's alliance
+  std::vector<SessionDescription> by_session;
+  std::optional<RaterAgreement> agreement;           ///< over sessions, as if they were independent
+  std::optional<RaterAgreement> agreement_of_means;  ///< over the patients' means
+  std::optional<Disaggregation> disaggregation;
+  std::optional<SessionModeration> session_moderation;
+  std::optional<TreatmentModeration> treatment_moderation;
+  std::optional<LaggedInfluence> alliance_to_outcome;
+  std::optional<LaggedInfluence> outcome_to_alliance;
+  std::optional<StudyCrossLagged> cross_lagged;
+  std::optional<ResponseSurfaceResult>
+      congruence;  ///< outcome on both ratings, with a random intercept of the patient
+  std::optional<RuptureAnalysis> ruptures;
+  std::vector<StudyModel> models;
+  std::vector<std::string> warnings;
+  Index n_rows;
+  Index n_used;  ///< rows of the disaggregation model
+};
+
+/// Analyses a study. Throws DataError if a patient has a session twice, if alliance or outcome is
+/// constant or missing throughout, or if no patient has two sessions; InvalidArgument for an
+/// unknown column.
+StudyAnalysis analyse_study(const Table& table, const StudyColumns& columns,
+                            const StudyOptions& options = {});
+
+}  // namespace rapport

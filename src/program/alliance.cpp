@@ -1,0 +1,59 @@
+#include <rapport/alliance/analysis.hpp>
+#include <rapport/report/alliance.hpp>
+
+#include "commands.hpp"
+
+namespace rapport::program {
+namespace {
+
+struct AllianceArguments {
+  StudyColumns columns;
+  int early = 3;
+};
+
+Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
+  if (arguments.early < 1) throw UsageError("--early: must be 1 or more sessions");
+  const Table table = load_table(common);
+  StudyOptions options;
+  options.early_sessions = arguments.early;
+  options.confidence_level = common.level;
+  options.threads = common.threads;
+  const StudyAnalysis study = analyse_study(table, arguments.columns, options);
+  Outcome outcome;
+  outcome.result = report::to_json(study, table);
+  outcome.main_table = "descriptives.by_session";
+  outcome.text = report::study_text(study);
+  outcome.warnings = study.warnings;
+  outcome.rows = study.n_rows;
+  outcome.used = study.n_used;
+  return outcome;
+}
+
+}  // namespace
+
+void add_alliance(CLI::App& program, Chosen& chosen) {
+  const auto common = std::make_shared<CommonOptions>();
+  const auto arguments = std::make_shared<AllianceArguments>();
+  CLI::App* command =
+      add_command(program, chosen, "alliance",
+                  "The whole analysis of alliance and outcome over sessions (main table: "
+                  "descriptives.by_session)",
+                  common, [common, arguments] { return analyse(*common, *arguments); });
+  StudyColumns& c = arguments->columns;
+  command->add_option("--patient", c.patient, "Column of patients")->required();
+  command->add_option("--session", c.session, "Column of session numbers")->required();
+  command->add_option("--alliance", c.alliance, "Column of the client's alliance rating")
+      ->required();
+  command->add_option("--outcome", c.outcome, "Column of the outcome in the same session")
+      ->required();
+  command->add_option("--therapist", c.therapist, "Column of therapists");
+  command->add_option("--treatment", c.treatment, "Column of treatments");
+  command->add_option("--therapist-alliance", c.therapist_alliance,
+                      "Column of the therapist's alliance rating");
+  command->add_option("--dropout", c.dropout, "Column that is 1 for a patient who left early");
+  command->add_option("--early", arguments->early,
+                      "Sessions that make the early alliance (default 3)");
+  add_data(*command, *common);
+}
+
+}  // namespace rapport::program
