@@ -397,6 +397,12 @@ Optimum minimize_bfgs(const std::function<void(const Eigen::VectorXd&, Derivativ
   const Index n = start.size();
   Eigen::MatrixXd inverse = Eigen::MatrixXd::Identity(n, n);
   bool fresh = true;  // the inverse Hessian is still a multiple of the identity
+  if (options.initial_hessian.size() > 0) {
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(options.initial_hessian);
+    inverse = eigen.eigenvectors() * eigen.eigenvalues().cwiseInverse().asDiagonal() *
+              eigen.eigenvectors().transpose();
+    fresh = false;
+  }
   for (; best.iterations < options.iterations; ++best.iterations) {
     if (gradient_measure(here) <= options.gradient_tolerance) {
       best.termination = Termination::converged;

@@ -1,6 +1,5 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
-#include <rapport/math/minimize.hpp>
 #include <rapport/mixed/generalized.hpp>
 
 #include <Eigen/Cholesky>
@@ -8,6 +7,7 @@
 
 #include "independent_columns.hpp"
 #include "integral.hpp"
+#include "search.hpp"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,6 +19,7 @@ namespace {
 
 using detail::Integral;
 using detail::Likelihood;
+using detail::Minimum;
 using detail::ModelPoint;
 using detail::SortedDesign;
 using Eigen::MatrixXd;
@@ -200,99 +201,6 @@ WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
   return start;
 }
 
-/// The search: −log L over internal coordinates.
-class Search {
- public:
-  Search(Integral& integral, const Coordinates& coordinates)
-      : integral_(integral), coordinates_(coordinates) {}
-
-  void operator()(const VectorXd& x, Derivatives& out) {
-    ModelPoint gradient;
-    out.value = integral_.evaluate(coordinates_.point(x), &gradient);
-    ++evaluations_;
-    out.gradient =
-        std::isfinite(out.value) ? coordinates_.gradient(gradient) : VectorXd::Zero(x.size());
-  }
-
-  /// By central differences of the exact gradient, with steps of a small part of a standard error.
-  MatrixXd hessian(const VectorXd& x, const MatrixXd& approximate) {
-    MatrixXd h(x.size(), x.size());
-    Derivatives right;
-    Derivatives left;
-    for (Index k = 0; k < x.size(); ++k) {
-      const double step = 3e-4 / std::sqrt(std::clamp(approximate(k, k), 1e-4, 1e8));
-      VectorXd shifted = x;
-      shifted[k] = x[k] + step;
-      (*this)(shifted, right);
-      shifted[k] = x[k] - step;
-      (*this)(shifted, left);
-      h.col(k) = (right.gradient - left.gradient) / (2 * step);
-    }
-    return 0.5 * (h + h.transpose());
-  }
-
-  [[nodiscard]] Index evaluations() const { return evaluations_; }
-
- private:
-  Integral& integral_;
-  const Coordinates& coordinates_;
-  Index evaluations_ = 0;
-};
-
-/// The end of the search with its Hessian.
-struct Solution {
-  VectorXd x;
-  double value = 0;
-  VectorXd gradient;
-  MatrixXd hessian;
-  Index iterations = 0;
-  double decrement = 0;  ///< predicted decrease of −2 log L by one more Newton step
-  double smallest_curvature = 0;
-  bool converged = false;
-};
-
-Solution solve(Search& search, VectorXd start, const GeneralizedOptions& options) {
-  Solution best;
-  const auto f = [&](const VectorXd& x, Derivatives& out) { search(x, out); };
-  for (int attempt = 0; attempt < 4; ++attempt) {
-    const Optimum optimum = minimize_bfgs(
-        f, start,
-        {.iterations = options.iterations, .gradient_tolerance = 1e-9, .initial_radius = 0.5});
-    best.iterations += optimum.iterations;
-    best.x = optimum.argument;
-    Derivatives here;
-    search(best.x, here);
-    for (int polish = 0; polish < 3; ++polish) {
-      best.hessian = search.hessian(best.x, optimum.hessian);
-      const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(best.hessian);
-      best.smallest_curvature = eigen.eigenvalues()[0];
-      if (best.smallest_curvature <= 1e-10) break;
-      const VectorXd step =
-          -eigen.eigenvectors() *
-          (eigen.eigenvectors().transpose() * here.gradient).cwiseQuotient(eigen.eigenvalues());
-      best.decrement = -here.gradient.dot(step);
-      if (best.decrement > 1.0) break;
-      Derivatives there;
-      search(best.x + step, there);
-      if (std::isfinite(there.value) && there.value <= here.value + 1e-12 * std::abs(here.value)) {
-        best.x += step;
-        here = there;
-      }
-      if (best.decrement < 1e-8) break;
-    }
-    best.value = here.value;
-    best.gradient = here.gradient;
-    best.converged = optimum.termination != Termination::iteration_limit && best.decrement < 1e-6;
-    if (best.smallest_curvature > -1e-6 || attempt == 3) break;
-    // A saddle, such as a variance of 0 that wants to grow: leave it along the direction of
-    // negative curvature.
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(best.hessian);
-    start = best.x + 0.3 * eigen.eigenvectors().col(0);
-  }
-  search(best.x, *std::make_unique<Derivatives>());  // leaves the modes at the optimum
-  return best;
-}
-
 /// Λ with non-negative diagonal and the same ΛΛ'.
 MatrixXd canonical(MatrixXd factor) {
   for (Index j = 0; j < factor.cols(); ++j) {
@@ -393,7 +301,7 @@ MatrixXd inverse_information(const MatrixXd& hessian) {
   return eigen.eigenvectors() * inverse.asDiagonal() * eigen.eigenvectors().transpose();
 }
 
-void describe_criterion(const Solution& solution, Index parameters, GeneralizedFit& fit) {
+void describe_criterion(const Minimum& solution, Index parameters, GeneralizedFit& fit) {
   CriterionValue& c = fit.criterion;
   c.method = Criterion::ml;
   c.value = 2 * solution.value;
@@ -406,11 +314,11 @@ void describe_criterion(const Solution& solution, Index parameters, GeneralizedF
   c.aicc = n > k + 1 ? c.aic + 2 * k * (k + 1) / (n - k - 1) : missing;
 }
 
-void describe_search(const Solution& solution, const Search& search, GeneralizedFit& fit) {
+void describe_search(const Minimum& solution, GeneralizedFit& fit) {
   OptimizerReport& report = fit.optimizer;
   report.converged = solution.converged;
   report.iterations = solution.iterations;
-  report.evaluations = search.evaluations();
+  report.evaluations = solution.evaluations;
   report.gradient_norm =
       solution.gradient.size() == 0 ? 0 : solution.gradient.lpNorm<Eigen::Infinity>();
   report.certificate = {.predicted_decrease = solution.decrement,
@@ -507,8 +415,13 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
       scalar
           ? detail::make_scalar_integral(sorted, std::move(likelihood), options.quadrature_points)
           : detail::make_laplace_integral(sorted, std::move(likelihood));
-  Search search(*integral, coordinates);
-  const Solution solution = solve(search, start, options);
+  ModelPoint gradient;
+  const auto criterion = [&](const VectorXd& x, Derivatives& out) {
+    out.value = integral->evaluate(coordinates.point(x), &gradient);
+    out.gradient =
+        std::isfinite(out.value) ? coordinates.gradient(gradient) : VectorXd::Zero(x.size());
+  };
+  const Minimum solution = detail::find_minimum(criterion, start, options.iterations);
 
   const ModelPoint at_optimum = coordinates.point(solution.x);
   const MatrixXd covariance =
@@ -547,7 +460,7 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
     }
   }
   describe_criterion(solution, coordinates.size(), fit);
-  describe_search(solution, search, fit);
+  describe_search(solution, fit);
   fit.linear_predictor = integral->linear_predictor();
   fit.fitted.resize(design.response.size());
   const std::unique_ptr<Likelihood> means = make();

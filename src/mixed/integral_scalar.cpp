@@ -159,7 +159,7 @@ class ScalarIntegral final : public Integral {
       double step = correction > 0.5 && correction < 2 ? newton * correction : newton;
       if (std::abs(newton) < 1e-14 * (1 + std::abs(u))) break;
       const double before = f.value;
-      const bool last = std::abs(newton) < 1e-5;
+      const bool last = std::abs(newton) < 1e-4;  // the step's error is of third order
       f = inner(start, n, u + step);
       while (!(f.value <= before + 1e-12 * std::abs(before) + 1e-14) && std::abs(step) > 1e-13) {
         step *= 0.5;

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <rapport/math/minimize.hpp>
+
+#include <functional>
+
+namespace rapport::detail {
+
+/// The end of a search with the Hessian there.
+struct Minimum {
+  Eigen::VectorXd x;
+  double value = 0;
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd hessian;
+  Index iterations = 0;
+  Index evaluations = 0;
+  double decrement = 0;  ///< −g'p of one more Newton step p: twice its predicted decrease
+  double smallest_curvature = 0;  ///< least eigenvalue of the Hessian
+  bool converged = false;
+};
+
+/// A local minimum of a smooth function with exact gradient and few, well scaled arguments: BFGS
+/// from the Hessian at the start, then Newton with the Hessian at the end, both by differences of
+/// gradients. Saddles are left. A value that is not finite refuses a step. The last call of `f` is
+/// at the minimum.
+Minimum find_minimum(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
+                     Eigen::VectorXd start, Index iterations);
+
+/// (H + H')/2 of the exact gradient by central differences; steps are a small part of
+/// 1/√`scale`_kk.
+Eigen::MatrixXd difference_hessian(
+    const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f, const Eigen::VectorXd& at,
+    const Eigen::VectorXd& curvature);
+
+}  // namespace rapport::detail
