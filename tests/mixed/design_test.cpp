@@ -1,34 +1,22 @@
 #include <rapport/base/error.hpp>
 #include <rapport/data/csv.hpp>
-#include <rapport/data/json.hpp>
 #include <rapport/mixed/design.hpp>
 
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include "support/reference.hpp"
 #include <gmock/gmock.h>
-#include <sstream>
 
 namespace rapport {
 namespace {
+
+using testing_support::read_reference;
+using testing_support::strings;
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 
 const std::string folder = RAPPORT_TEST_DATA "/mixed/";
-
-Json read_json(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return parse_json(text.str(), path);
-}
-
-std::vector<std::string> strings(const Json& array) {
-  std::vector<std::string> values;
-  for (const Json& item : array.items()) values.push_back(item.string());
-  return values;
-}
 
 Eigen::MatrixXd columns_of(const Json& reference) {
   const Json::Array& columns = reference.at("columns").items();
@@ -43,7 +31,7 @@ Eigen::MatrixXd columns_of(const Json& reference) {
 // R 4.2.2, stats::model.matrix and splines::ns; see tests/reference/README.md.
 TEST(Design, EqualsModelMatrixOfR) {
   const Table table = read_csv(folder + "model_matrix.csv");
-  const Json references = read_json(folder + "model_matrix.json");
+  const Json references = read_reference("mixed/model_matrix.json");
   for (const Json& reference : references.at("cases").items()) {
     const std::string text = reference.at("formula").string();
     SCOPED_TRACE(text + ", " + reference.at("contrasts").string());
@@ -63,7 +51,7 @@ TEST(Design, CodesNewRowsAsThoseOfTheFit) {
   Table rows;
   rows.add("x", Eigen::VectorXd{{-4, -0.3, 5}});
   rows.add("z", Eigen::VectorXd{{0.01, 2, 9}});
-  const Json references = read_json(folder + "model_matrix.json");
+  const Json references = read_reference("mixed/model_matrix.json");
   for (const Json& reference : references.at("new").items()) {
     SCOPED_TRACE(reference.at("formula").string());
     const Design design =

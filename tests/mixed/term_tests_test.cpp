@@ -1,24 +1,17 @@
 #include <rapport/data/csv.hpp>
-#include <rapport/data/json.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
 #include <Eigen/QR>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
+#include "support/reference.hpp"
 
 namespace rapport {
 namespace {
 
-const std::string folder = RAPPORT_TEST_DATA "/mixed/";
+using testing_support::read_reference;
 
-Json read_json(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return parse_json(text.str(), path);
-}
+const std::string folder = RAPPORT_TEST_DATA "/mixed/";
 
 /// The columns that the reference kept, as a fit would name them.
 FixedEffects kept_columns(const Design& design, const Json& names) {
@@ -41,7 +34,7 @@ Eigen::MatrixXd row_space(const Eigen::MatrixXd& contrasts) {
 // lmerTest 3.1.3; see tests/reference/README.md.
 TEST(Type3, HypothesesAreThoseOfLmerTest) {
   const Table table = read_csv(folder + "model_matrix.csv");
-  const Json references = read_json(folder + "type3.json");
+  const Json references = read_reference("mixed/type3.json");
   for (const Json& reference : references.items()) {
     const Contrast contrast = *parse_contrast(reference.at("contrasts").string());
     const Design design = make_design(parse_formula("y ~ " + reference.at("formula").string()),
