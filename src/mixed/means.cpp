@@ -96,11 +96,11 @@ class ReferenceGrid {
 /// Estimates of combinations of fixed effects; undefined where a dropped column enters.
 class Estimator {
  public:
-  Estimator(const Design& design, const MixedFit& fit, const FixedInference& inference)
-      : design_(design), fit_(fit), inference_(inference) {}
+  Estimator(const Design& design, const FixedEffects& fixed, const FixedInference& inference)
+      : design_(design), fixed_(fixed), inference_(inference) {}
 
   ContrastEstimate operator()(const Eigen::VectorXd& weights, double shift = 0) const {
-    const Eigen::VectorXd kept = estimable_weights(design_, fit_.fixed, weights);
+    const Eigen::VectorXd kept = estimable_weights(design_, fixed_, weights);
     if (kept.hasNaN())
       return {.estimate = missing,
               .standard_error = missing,
@@ -117,7 +117,7 @@ class Estimator {
 
  private:
   const Design& design_;
-  const MixedFit& fit_;
+  const FixedEffects& fixed_;
   const FixedInference& inference_;
 };
 
@@ -277,11 +277,11 @@ class RegionFinder {
 
 }  // namespace
 
-MarginalMeans marginal_means(const Design& design, const MixedFit& fit,
+MarginalMeans marginal_means(const Design& design, const FixedEffects& fixed,
                              const FixedInference& inference, std::string_view factor,
                              std::string_view by) {
   const ReferenceGrid grid(design);
-  const Estimator estimator(design, fit, inference);
+  const Estimator estimator(design, fixed, inference);
   const ModelInput& compared = grid.input(factor);
   if (compared.levels.empty())
     throw InvalidArgument(
@@ -317,13 +317,13 @@ MarginalMeans marginal_means(const Design& design, const MixedFit& fit,
   return result;
 }
 
-SimpleSlopes simple_slopes(const Design& design, const MixedFit& fit,
+SimpleSlopes simple_slopes(const Design& design, const FixedEffects& fixed,
                            const FixedInference& inference, std::string_view covariate,
                            std::string_view moderator, const std::vector<std::string>& values,
                            double level) {
   require_level("simple_slopes", "level", level);
   const ReferenceGrid grid(design);
-  const Estimator estimator(design, fit, inference);
+  const Estimator estimator(design, fixed, inference);
   const ModelInput& varied = grid.input(covariate);
   if (!varied.levels.empty())
     throw InvalidArgument("\"" + varied.name +

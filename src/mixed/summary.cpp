@@ -87,7 +87,7 @@ MixedSummary summarize(const Design& design, const MixedModel& model, const Mixe
   const auto p = static_cast<Index>(fit.fixed.terms.size());
   for (Index j = 0; j < p; ++j)
     summary.fixed.push_back(inference.contrast(Eigen::VectorXd::Unit(p, j)));
-  if (!design.frame.fixed.terms.empty()) summary.tests = type3_tests(design, fit, inference);
+  if (!design.frame.fixed.terms.empty()) summary.tests = type3_tests(design, fit.fixed, inference);
   switch (options.intervals) {
     case IntervalMethod::wald:
       summary.intervals = wald_intervals(fit.fixed, summary.fixed);

@@ -125,10 +125,10 @@ std::vector<TermHypothesis> type3_hypotheses(const Design& design, const FixedEf
   return hypotheses;
 }
 
-std::vector<TermTest> type3_tests(const Design& design, const MixedFit& fit,
+std::vector<TermTest> type3_tests(const Design& design, const FixedEffects& fixed,
                                   const FixedInference& inference) {
   std::vector<TermTest> tests;
-  for (const TermHypothesis& hypothesis : type3_hypotheses(design, fit.fixed)) {
+  for (const TermHypothesis& hypothesis : type3_hypotheses(design, fixed)) {
     const bool nothing = hypothesis.contrasts.rows() == 0;
     tests.push_back({.term = hypothesis.term,
                      .test = nothing ? ContrastTest{.statistic = missing,

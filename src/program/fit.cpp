@@ -153,7 +153,8 @@ class GaussianFit {
   void add_means(Outcome& outcome) const {
     if (arguments_.means.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.means, "--means");
-    const MarginalMeans means = marginal_means(design_, fit_, inference_, clause.first, clause.by);
+    const MarginalMeans means =
+        marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
     show(outcome, "means", "Estimated marginal means", report::means_json(means));
     show(outcome, "mean_differences", "Differences of the means",
          report::mean_differences_json(means));
@@ -162,8 +163,8 @@ class GaussianFit {
   void add_slopes(Outcome& outcome) const {
     if (arguments_.slopes.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
-    const SimpleSlopes slopes = simple_slopes(design_, fit_, inference_, clause.first, clause.by,
-                                              clause.values, arguments_.common->level);
+    const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
+                                              clause.by, clause.values, arguments_.common->level);
     show(outcome, "slopes", "Simple slopes of " + clause.first, report::slopes_json(slopes));
     if (slopes.region)
       show(outcome, "johnson_neyman", "Where the slope is significant (Johnson–Neyman)",

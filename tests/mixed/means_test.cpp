@@ -75,7 +75,7 @@ void expect_means(const MarginalMeans& means, const Json& reference) {
 TEST(MarginalMeans, EqualThoseOfEmmeans) {
   const Json reference = read_reference("mixed/marginal.json");
   const Fitted fitted(reference.at("treatment").at("formula").string(), panel());
-  expect_means(marginal_means(fitted.design, fitted.fit, fitted.inference, "treatment"),
+  expect_means(marginal_means(fitted.design, fitted.fit.fixed, fitted.inference, "treatment"),
                reference.at("treatment"));
 }
 
@@ -84,13 +84,13 @@ TEST(MarginalMeans, AreSeparatedByAnotherFactor) {
   const Table early = where(panel(), "session <= 4");
   const Json& separated = reference.at("session_by_treatment");
   const Fitted satterthwaite(separated.at("formula").string(), early);
-  expect_means(marginal_means(satterthwaite.design, satterthwaite.fit, satterthwaite.inference,
-                              "session", "treatment"),
+  expect_means(marginal_means(satterthwaite.design, satterthwaite.fit.fixed,
+                              satterthwaite.inference, "session", "treatment"),
                separated);
   const Fitted kenward_roger(separated.at("formula").string(), early,
                              DegreesOfFreedom::kenward_roger);
-  expect_means(marginal_means(kenward_roger.design, kenward_roger.fit, kenward_roger.inference,
-                              "factor(session)"),
+  expect_means(marginal_means(kenward_roger.design, kenward_roger.fit.fixed,
+                              kenward_roger.inference, "factor(session)"),
                reference.at("session_kenward_roger"));
 }
 
@@ -98,7 +98,7 @@ TEST(MarginalMeans, PutACovariateThroughItsPolynomialAtItsMean) {
   const Json reference = read_reference("mixed/marginal.json");
   const Fitted fitted(reference.at("polynomial").at("formula").string(), panel());
   const MarginalMeans means =
-      marginal_means(fitted.design, fitted.fit, fitted.inference, "treatment");
+      marginal_means(fitted.design, fitted.fit.fixed, fitted.inference, "treatment");
   const Json::Array& rows = reference.at("polynomial").at("means").items();
   for (std::size_t i = 0; i < rows.size(); ++i) expect_estimate(means.means[i].mean, rows[i]);
 }
@@ -110,7 +110,7 @@ TEST(MarginalMeans, DoNotDependOnTheContrasts) {
     const Design design = make_design(formula, panel(), {.contrast = contrast});
     const MixedModel model(design);
     const MixedFit fit = model.fit();
-    means.push_back(marginal_means(design, fit, FixedInference(model, fit), "treatment")
+    means.push_back(marginal_means(design, fit.fixed, FixedInference(model, fit), "treatment")
                         .means[1]
                         .mean.estimate);
   }
@@ -121,7 +121,7 @@ TEST(MarginalMeans, DoNotDependOnTheContrasts) {
 TEST(SimpleSlopes, EqualTrendsOfEmmeans) {
   const Json reference = read_reference("mixed/marginal.json");
   const Fitted fitted(reference.at("treatment").at("formula").string(), panel());
-  const SimpleSlopes slopes = simple_slopes(fitted.design, fitted.fit, fitted.inference,
+  const SimpleSlopes slopes = simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference,
                                             "wai_client", "session", {"1", "6", "12"});
   const Json::Array& rows = reference.at("slopes").items();
   ASSERT_EQ(slopes.slopes.size(), rows.size());
@@ -132,7 +132,7 @@ TEST(SimpleSlopes, OfAPolynomialAtEachLevelOfAFactor) {
   const Json reference = read_reference("mixed/marginal.json");
   const Fitted fitted(reference.at("polynomial").at("formula").string(), panel());
   const SimpleSlopes slopes =
-      simple_slopes(fitted.design, fitted.fit, fitted.inference, "session", "treatment");
+      simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference, "session", "treatment");
   const Json::Array& rows = reference.at("slopes_of_factor").items();
   ASSERT_EQ(slopes.slopes.size(), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -150,12 +150,12 @@ TEST(SimpleSlopes, OfAPolynomialAtEachLevelOfAFactor) {
 TEST(SimpleSlopes, RegionEndsWhereTheSlopeIsJustSignificant) {
   const Fitted fitted("phq9 ~ session * wai_client + (1 + session | patient)", panel());
   for (const double level : {0.8, 0.95, 0.999}) {
-    const SimpleSlopes slopes = simple_slopes(fitted.design, fitted.fit, fitted.inference,
+    const SimpleSlopes slopes = simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference,
                                               "wai_client", "session", {}, level);
     ASSERT_TRUE(slopes.region.has_value());
     for (const double bound : {slopes.region->lower, slopes.region->upper}) {
       if (std::isnan(bound)) continue;
-      const SimpleSlopes there = simple_slopes(fitted.design, fitted.fit, fitted.inference,
+      const SimpleSlopes there = simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference,
                                                "wai_client", "session", {shortest_decimal(bound)});
       EXPECT_NEAR(there.slopes[0].slope.p_value, 1 - level, 1e-8);
     }
@@ -165,7 +165,7 @@ TEST(SimpleSlopes, RegionEndsWhereTheSlopeIsJustSignificant) {
 TEST(SimpleSlopes, StandAtTheMeanAndOneSdToEachSideUnlessTold) {
   const Fitted fitted("phq9 ~ session * wai_client + (1 | patient)", panel());
   const SimpleSlopes slopes =
-      simple_slopes(fitted.design, fitted.fit, fitted.inference, "wai_client", "session");
+      simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference, "wai_client", "session");
   ASSERT_EQ(slopes.slopes.size(), 3U);
   const double b = fitted.fit.fixed.estimate[2];
   const double interaction = fitted.fit.fixed.estimate[3];
@@ -184,19 +184,19 @@ TEST(MarginalMeans, RefuseWhatIsNotInTheModel) {
     return std::string("accepted");
   };
   EXPECT_THAT(message([&] {
-                (void)marginal_means(fitted.design, fitted.fit, fitted.inference, "tratment");
+                (void)marginal_means(fitted.design, fitted.fit.fixed, fitted.inference, "tratment");
               }),
               HasSubstr("did you mean \"treatment\""));
   EXPECT_THAT(message([&] {
-                (void)marginal_means(fitted.design, fitted.fit, fitted.inference, "session");
+                (void)marginal_means(fitted.design, fitted.fit.fixed, fitted.inference, "session");
               }),
               HasSubstr("numeric"));
   EXPECT_THAT(message([&] {
-                (void)simple_slopes(fitted.design, fitted.fit, fitted.inference, "treatment");
+                (void)simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference, "treatment");
               }),
               HasSubstr("categorical"));
   EXPECT_THAT(message([&] {
-                (void)simple_slopes(fitted.design, fitted.fit, fitted.inference, "session",
+                (void)simple_slopes(fitted.design, fitted.fit.fixed, fitted.inference, "session",
                                     "treatment", {"CBT"});
               }),
               HasSubstr("CBT"));

@@ -36,7 +36,7 @@ struct [[nodiscard]] MarginalMeans {
 /// their means over the rows used. `by` (a categorical column, or a covariate, which stays at its
 /// mean) separates the means. NaN where a dropped column leaves a mean without an estimate. Throws
 /// InvalidArgument if a column is not among the fixed effects or `factor` is a covariate.
-[[nodiscard]] MarginalMeans marginal_means(const Design& design, const MixedFit& fit,
+[[nodiscard]] MarginalMeans marginal_means(const Design& design, const FixedEffects& fixed,
                                            const FixedInference& inference, std::string_view factor,
                                            std::string_view by = {});
 
@@ -68,7 +68,7 @@ struct [[nodiscard]] SimpleSlopes {
 /// its levels, or its mean and one SD to each side. Without a moderator, one slope. `level` is that
 /// of the region. Throws InvalidArgument for a column that is not among the fixed effects, a level
 /// that does not occur, or a value that is no number.
-[[nodiscard]] SimpleSlopes simple_slopes(const Design& design, const MixedFit& fit,
+[[nodiscard]] SimpleSlopes simple_slopes(const Design& design, const FixedEffects& fixed,
                                          const FixedInference& inference,
                                          std::string_view covariate,
                                          std::string_view moderator = {},

@@ -26,7 +26,7 @@ struct [[nodiscard]] TermTest {
 };
 
 /// The type III test of each term.
-[[nodiscard]] std::vector<TermTest> type3_tests(const Design& design, const MixedFit& fit,
+[[nodiscard]] std::vector<TermTest> type3_tests(const Design& design, const FixedEffects& fixed,
                                                 const FixedInference& inference);
 
 /// `weights` over all columns of the design, as weights over those the fit kept; all NaN if the
