@@ -139,7 +139,7 @@ Json disaggregation_json(const Disaggregation& d) {
 
 Json by_session_json(const SessionModeration& m) {
   Json slopes = Json::array();
-  for (const SimpleSlope& at : m.slopes)
+  for (const SlopeAtSession& at : m.slopes)
     slopes.push_back(with(estimate_json(at.slope), "session", at.session));
   return Json::object({{"model", "by_session"},
                        {"interaction", estimate_json(m.interaction)},

@@ -63,7 +63,7 @@ Disaggregation disaggregate(const FittedModel& model, const Table& table, const 
                             const StudyColumns& columns);
 
 /// The within-patient effect of alliance at one session.
-struct SimpleSlope {
+struct SlopeAtSession {
   double session;
   ContrastEstimate slope;
 };
@@ -80,7 +80,7 @@ struct SignificanceRegion {
 /// Does the alliance's effect change with the number of sessions?
 struct [[nodiscard]] SessionModeration {
   ContrastEstimate interaction;  ///< change of the within effect a session
-  std::vector<SimpleSlope> slopes;
+  std::vector<SlopeAtSession> slopes;
   SignificanceRegion region;
 };
 SessionModeration moderate_by_session(const FittedModel& model, const StudyTerms& terms,
