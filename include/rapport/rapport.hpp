@@ -12,6 +12,7 @@
 #include <rapport/base/progress.hpp>
 #include <rapport/base/random.hpp>
 
+#include <rapport/math/dense_ranks.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/incomplete_normal.hpp>
 #include <rapport/math/minimize.hpp>
@@ -69,7 +70,21 @@
 #include <rapport/agree/weights.hpp>
 #include <rapport/agree/within_group.hpp>
 
-// correlate
+#include <rapport/correlate/compare.hpp>
+#include <rapport/correlate/correlation.hpp>
+#include <rapport/correlate/dependence.hpp>
+#include <rapport/correlate/exact.hpp>
+#include <rapport/correlate/kendall.hpp>
+#include <rapport/correlate/matrix.hpp>
+#include <rapport/correlate/ordinal.hpp>
+#include <rapport/correlate/pair_counts.hpp>
+#include <rapport/correlate/partial.hpp>
+#include <rapport/correlate/pearson.hpp>
+#include <rapport/correlate/polychoric.hpp>
+#include <rapport/correlate/rank_biserial.hpp>
+#include <rapport/correlate/repeated_measures.hpp>
+#include <rapport/correlate/spearman.hpp>
+#include <rapport/correlate/weighted_tau.hpp>
 
 #include <rapport/alliance/analysis.hpp>
 #include <rapport/alliance/cross_lagged.hpp>
@@ -87,6 +102,7 @@
 
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
+#include <rapport/report/correlate.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/meta.hpp>

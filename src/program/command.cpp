@@ -165,8 +165,19 @@ void add_data(CLI::App& command, CommonOptions& common, bool required) {
 Table load_table(const CommonOptions& common, const std::function<void(Table&)>& before_where) {
   Table table = read_csv(common.data, csv_options(common));
   for (const std::string& rule : common.rename) apply_rename(table, rule);
-  for (const std::string& rule : common.factor) apply_factor(table, rule);
+  // A rule for a column that only --let makes waits for it.
+  const auto names_a_column = [&](const std::string& rule) {
+    return table.contains(rule.substr(0, rule.find('=')));
+  };
+  std::vector<std::string> later;
+  for (const std::string& rule : common.factor)
+    if (names_a_column(rule) || common.let.empty()) {
+      apply_factor(table, rule);
+    } else {
+      later.push_back(rule);
+    }
   for (const std::string& definition : common.let) let(table, definition);
+  for (const std::string& rule : later) apply_factor(table, rule);
   if (before_where) before_where(table);
   for (const std::string& condition : common.where) table = where(table, condition);
   return table;
@@ -175,13 +186,16 @@ Table load_table(const CommonOptions& common, const std::function<void(Table&)>&
 Table load_further_table(const CommonOptions& common, const std::string& path) {
   Table table = read_csv(path, csv_options(common));
   for (const std::string& rule : common.factor)
-    if (table.contains(rule.substr(0, rule.find('=')))) apply_factor(table, rule.substr(0, rule.find('=')));
+    if (table.contains(rule.substr(0, rule.find('='))))
+      apply_factor(table, rule.substr(0, rule.find('=')));
   for (const std::string& definition : common.let) {
     std::size_t position = 0;
     if (table.contains(parse_name_at(definition, position))) continue;
     position = definition.find('=', position) + 1;
     const std::vector<std::string> needed = columns_used(parse_expression_at(definition, position));
-    if (std::all_of(needed.begin(), needed.end(), [&](const std::string& name) { return table.contains(name); })) let(table, definition);
+    if (std::all_of(needed.begin(), needed.end(),
+                    [&](const std::string& name) { return table.contains(name); }))
+      let(table, definition);
   }
   return table;
 }

@@ -6,11 +6,13 @@ namespace rapport::program {
 
 /// Each adds one command (or a family of commands) to the program.
 void add_agree(CLI::App& program, Chosen& chosen);
+void add_alliance(CLI::App& program, Chosen& chosen);
 void add_change(CLI::App& program, Chosen& chosen);
+void add_compare(CLI::App& program, Chosen& chosen);
 void add_congruence(CLI::App& program, Chosen& chosen);
+void add_correlate(CLI::App& program, Chosen& chosen);
 void add_fit(CLI::App& program, Chosen& chosen);
 void add_instruments(CLI::App& program, Chosen& chosen);
-void add_alliance(CLI::App& program, Chosen& chosen);
 void add_lagged(CLI::App& program, Chosen& chosen);
 void add_meta(CLI::App& program, Chosen& chosen);
 void add_reliability(CLI::App& program, Chosen& chosen);

@@ -13,11 +13,13 @@ constexpr int usage_at_fault = 2;
 
 void add_commands(CLI::App& program, Chosen& chosen) {
   add_agree(program, chosen);
+  add_alliance(program, chosen);
   add_change(program, chosen);
+  add_compare(program, chosen);
   add_congruence(program, chosen);
+  add_correlate(program, chosen);
   add_fit(program, chosen);
   add_instruments(program, chosen);
-  add_alliance(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
   add_reliability(program, chosen);
