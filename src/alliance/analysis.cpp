@@ -30,6 +30,7 @@ class Study {
                                   .therapist = columns.therapist})),
         terms_(study_terms(columns)) {
     result_.columns = columns;
+    result_.level = options.confidence_level;
     result_.n_rows = table.rows();
   }
 
@@ -197,7 +198,7 @@ class Study {
           std::find(sessions.begin(), sessions.end(), session) == sessions.end())
         sessions.push_back(session);
     result_.session_moderation =
-        moderate_by_session(model, terms_, sessions, options_.confidence_level);
+        moderate_by_session(model, columns_, sessions, options_.confidence_level);
   }
 
   void by_treatment() {

@@ -99,22 +99,6 @@ double sd_of_means(const VectorView& x, const Factor& group) {
   return moments(group_means(x, group)).sd;
 }
 
-/// Sessions at which (a + bs)² = q² Var(a + bs).
-SignificanceRegion region_of(const ContrastEstimate& at_zero, const ContrastEstimate& change,
-                             double covariance, double df, double level) {
-  const double q = students_t_quantile(0.5 + level / 2, df);
-  const double a =
-      change.estimate * change.estimate - q * q * change.standard_error * change.standard_error;
-  const double b = 2 * (at_zero.estimate * change.estimate - q * q * covariance);
-  const double c =
-      at_zero.estimate * at_zero.estimate - q * q * at_zero.standard_error * at_zero.standard_error;
-  const double discriminant = b * b - 4 * a * c;
-  if (!(discriminant > 0) || a == 0) return {.lower = missing, .upper = missing, .inside = false};
-  const double first = (-b - std::sqrt(discriminant)) / (2 * a);
-  const double second = (-b + std::sqrt(discriminant)) / (2 * a);
-  return {.lower = std::min(first, second), .upper = std::max(first, second), .inside = a < 0};
-}
-
 }  // namespace
 
 StudyTerms study_terms(const StudyColumns& columns) {
@@ -172,22 +156,15 @@ Disaggregation disaggregate(const FittedModel& model, const Table& table, const 
   return result;
 }
 
-SessionModeration moderate_by_session(const FittedModel& model, const StudyTerms& terms,
+SessionModeration moderate_by_session(const FittedModel& model, const StudyColumns& columns,
                                       const std::vector<double>& sessions, double level) {
-  const std::string product = interaction(model, terms.session, terms.within);
-  SessionModeration result{.interaction = model.effect(product), .slopes = {}, .region = {}};
-  for (const double session : sessions)
-    result.slopes.push_back(
-        {.session = session,
-         .slope = model.combination({{terms.within, 1.0}, {product, session}})});
-  const ContrastEstimate at_zero = model.effect(terms.within);
-  const ContrastEstimate at_one = model.combination({{terms.within, 1.0}, {product, 1.0}});
-  const auto squared = [](const ContrastEstimate& e) {
-    return e.standard_error * e.standard_error;
-  };
-  const double covariance = (squared(at_one) - squared(at_zero) - squared(result.interaction)) / 2;
-  result.region = region_of(at_zero, result.interaction, covariance, result.interaction.df, level);
-  return result;
+  const StudyTerms terms = study_terms(columns);
+  std::vector<std::string> values;
+  for (const double session : sessions) values.push_back(shortest_decimal(session));
+  return {.interaction = model.effect(interaction(model, terms.session, terms.within)),
+          .sessions = sessions,
+          .slopes = simple_slopes(model.design(), model.fit(), model.inference(), terms.within,
+                                  columns.session, values, level)};
 }
 
 TreatmentModeration moderate_by_treatment(const FittedModel& model, const Table& table,

@@ -9,7 +9,34 @@ namespace {
 struct AllianceArguments {
   StudyColumns columns;
   int early = 3;
+  std::string report;
+  bool show_ids = false;
 };
+
+std::string command_line(const CommonOptions& common, const AllianceArguments& arguments) {
+  const StudyColumns& c = arguments.columns;
+  std::string line = "rapport alliance " + common.data;
+  const auto add = [&](const std::string& option, const std::string& value) {
+    if (!value.empty()) line += " " + option + " '" + value + "'";
+  };
+  add("--patient", c.patient);
+  add("--session", c.session);
+  add("--alliance", c.alliance);
+  add("--outcome", c.outcome);
+  add("--therapist", c.therapist);
+  add("--treatment", c.treatment);
+  add("--therapist-alliance", c.therapist_alliance);
+  add("--dropout", c.dropout);
+  add("--early", std::to_string(arguments.early));
+  add("--level", shortest_decimal(common.level));
+  add("--seed", std::to_string(common.seed));
+  for (const std::string& rule : common.rename) add("--rename", rule);
+  for (const std::string& rule : common.factor) add("--factor", rule);
+  for (const std::string& rule : common.let) add("--let", rule);
+  for (const std::string& rule : common.where) add("--where", rule);
+  add("--na", common.na);
+  return line;
+}
 
 Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
   if (arguments.early < 1) throw UsageError("--early: must be 1 or more sessions");
@@ -26,6 +53,12 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
   outcome.warnings = study.warnings;
   outcome.rows = study.n_rows;
   outcome.used = study.n_used;
+  if (!arguments.report.empty()) {
+    const report::StudyPageOptions page{.command = command_line(common, arguments),
+                                        .show_ids = arguments.show_ids};
+    report::write_page(arguments.report, report::to_html(report::study_page(study, table, page)));
+    outcome.text += "\nThe page: " + arguments.report + "\n";
+  }
   return outcome;
 }
 
@@ -53,6 +86,9 @@ void add_alliance(CLI::App& program, Chosen& chosen) {
   command->add_option("--dropout", c.dropout, "Column that is 1 for a patient who left early");
   command->add_option("--early", arguments->early,
                       "Sessions that make the early alliance (default 3)");
+  command->add_option("--report", arguments->report, "Write the study as a page to FILE.html");
+  command->add_flag("--show-ids", arguments->show_ids,
+                    "The page shows the codes of patients and therapists");
   add_data(*command, *common);
 }
 

@@ -1,5 +1,6 @@
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
+#include <rapport/report/mixed.hpp>
 
 #include <algorithm>
 #include <string>
@@ -10,65 +11,18 @@ namespace {
 
 Json count(Index n) { return Json(static_cast<std::int64_t>(n)); }
 
-Json estimate_json(const ContrastEstimate& e) {
-  return Json::object({{"estimate", e.estimate},
-                       {"standard_error", e.standard_error},
-                       {"ci_lower", e.ci.lower},
-                       {"ci_upper", e.ci.upper},
-                       {"statistic", e.statistic},
-                       {"df", e.df},
-                       {"p_value", e.p_value}});
-}
-
 Json with(Json object, const std::string& key, Json value) {
   object.set(key, std::move(value));
   return object;
 }
 
-Json model_json(const StudyModel& study_model) {
-  const FittedModel& model = study_model.model;
-  const MixedFit& fit = model.fit();
-  Json fixed = Json::array();
-  const std::vector<ContrastEstimate> effects = model.effects();
-  for (std::size_t k = 0; k < effects.size(); ++k) {
-    Json row = Json::object({{"term", fit.fixed.terms[k]}});
-    const Json estimate = estimate_json(effects[k]);
-    for (const auto& [key, value] : estimate.members()) row.set(key, value);
-    fixed.push_back(std::move(row));
-  }
-  Json random = Json::array();
-  Json groups = Json::array();
-  for (const RandomEffects& term : fit.random) {
-    random.push_back(Json::object({{"factor", term.factor},
-                                   {"terms", Json(term.terms)},
-                                   {"sd", Json(term.sd)},
-                                   {"correlation", Json(term.correlation)},
-                                   {"covariance", Json(term.covariance)}}));
-    groups.push_back(Json::object(
-        {{"factor", term.factor}, {"levels", count(static_cast<Index>(term.levels.size()))}}));
-  }
-  return Json::object(
-      {{"question", study_model.question},
-       {"formula", model.formula()},
-       {"method", "REML"},
-       {"df", "satterthwaite"},
-       {"observations", count(fit.data.observations)},
-       {"groups", std::move(groups)},
-       {"dropped_columns", Json(fit.fixed.dropped)},
-       {"criterion", fit.criterion.value},
-       {"log_likelihood", fit.criterion.log_likelihood},
-       {"parameters", count(fit.criterion.parameters)},
-       {"aic", fit.criterion.aic},
-       {"bic", fit.criterion.bic},
-       {"fixed_effects", std::move(fixed)},
-       {"fixed_covariance", Json(fit.fixed.covariance)},
-       {"random_effects", std::move(random)},
-       {"residual", Json::object({{"sd", fit.residual.sd}, {"structure", "independent"}})},
-       {"convergence", Json::object({{"converged", fit.optimizer.converged},
-                                     {"iterations", count(fit.optimizer.iterations)},
-                                     {"evaluations", count(fit.optimizer.evaluations)},
-                                     {"gradient_norm", fit.optimizer.gradient_norm},
-                                     {"singular", fit.optimizer.singular}})}});
+Json model_json(const StudyModel& study) {
+  const FittedModel& model = study.model;
+  Json result = Json::object({{"question", study.question}});
+  const Json fit =
+      to_json(summarize(model.design(), model.model(), model.fit(), model.inference()));
+  for (const auto& [key, value] : fit.members()) result.set(key, value);
+  return result;
 }
 
 Json variable_json(const VariableDescription& v) {
@@ -112,24 +66,24 @@ Json agreement_json(const RaterAgreement& agreement) {
 }
 
 Json disaggregation_json(const Disaggregation& d) {
-  Json within = with(estimate_json(d.within), "standardized", d.standardized_within);
+  Json within = with(to_json(d.within), "standardized", d.standardized_within);
   within.set("n_sessions", count(d.n_sessions));
   within.set("n_patients", count(d.n_patients_within));
-  Json between = with(estimate_json(d.between_patient), "standardized", d.standardized_between);
+  Json between = with(to_json(d.between_patient), "standardized", d.standardized_between);
   between.set("n_patients", count(d.n_patients));
   between.set("reliability", d.reliability);
-  between.set("corrected", estimate_json(d.between_patient_corrected));
+  between.set("corrected", to_json(d.between_patient_corrected));
   Json result = Json::object(
       {{"model", "within_between"},
        {"estimand",
         "points of outcome a point of alliance: person-mean centred, time in the model"},
        {"within", std::move(within)},
        {"between_patient", std::move(between)},
-       {"contextual", estimate_json(d.contextual)}});
+       {"contextual", to_json(d.contextual)}});
   if (d.n_therapists > 0) {
     result.set("between_therapist",
-               with(estimate_json(d.between_therapist), "n_therapists", count(d.n_therapists)));
-    result.set("therapist_contextual", estimate_json(d.therapist_contextual));
+               with(to_json(d.between_therapist), "n_therapists", count(d.n_therapists)));
+    result.set("therapist_contextual", to_json(d.therapist_contextual));
   }
   result.set("r_squared", Json::object({{"within", d.r_squared_within},
                                         {"between", d.r_squared_between},
@@ -138,23 +92,18 @@ Json disaggregation_json(const Disaggregation& d) {
 }
 
 Json by_session_json(const SessionModeration& m) {
-  Json slopes = Json::array();
-  for (const SlopeAtSession& at : m.slopes)
-    slopes.push_back(with(estimate_json(at.slope), "session", at.session));
-  return Json::object({{"model", "by_session"},
-                       {"interaction", estimate_json(m.interaction)},
-                       {"slopes", std::move(slopes)},
-                       {"johnson_neyman",
-                        Json::object({{"lower", m.region.lower},
-                                      {"upper", m.region.upper},
-                                      {"significant", m.region.inside ? "inside" : "outside"}})}});
+  Json result = Json::object({{"model", "by_session"},
+                              {"interaction", to_json(m.interaction)},
+                              {"slopes", slopes_json(m.slopes)}});
+  if (m.slopes.region) result.set("johnson_neyman", to_json(*m.slopes.region));
+  return result;
 }
 
 Json by_treatment_json(const TreatmentModeration& m) {
   const auto list = [](const std::vector<TreatmentSlope>& slopes) {
     Json rows = Json::array();
     for (const TreatmentSlope& at : slopes)
-      rows.push_back(with(estimate_json(at.slope), "treatment", at.treatment));
+      rows.push_back(with(to_json(at.slope), "treatment", at.treatment));
     return rows;
   };
   return Json::object(
@@ -170,9 +119,9 @@ Json by_treatment_json(const TreatmentModeration& m) {
 }
 
 Json lagged_json(const LaggedInfluence& lagged, const std::string& model) {
-  Json result = with(estimate_json(lagged.effect), "standardized", lagged.standardized);
+  Json result = with(to_json(lagged.effect), "standardized", lagged.standardized);
   result.set("model", model);
-  result.set("autoregression", estimate_json(lagged.autoregression));
+  result.set("autoregression", to_json(lagged.autoregression));
   result.set("n_sessions", count(lagged.n_sessions));
   result.set("n_patients", count(lagged.n_patients));
   return result;

@@ -64,6 +64,7 @@ struct [[nodiscard]] StudyAnalysis {
   std::optional<RuptureAnalysis> ruptures;
   std::vector<StudyModel> models;
   std::vector<std::string> warnings;
+  double level;  ///< of every interval
   Index n_rows;
   Index n_used;  ///< rows of the disaggregation model
 };

@@ -2,6 +2,7 @@
 
 #include <rapport/alliance/fitted_model.hpp>
 #include <rapport/data/panel.hpp>
+#include <rapport/mixed/means.hpp>
 
 #include <string>
 #include <vector>
@@ -62,28 +63,14 @@ struct [[nodiscard]] Disaggregation {
 Disaggregation disaggregate(const FittedModel& model, const Table& table, const Panel& panel,
                             const StudyColumns& columns);
 
-/// The within-patient effect of alliance at one session.
-struct SlopeAtSession {
-  double session;
-  ContrastEstimate slope;
-};
-
-/// Where on the axis of sessions the slope differs from 0 at the level of the intervals (Johnson &
-/// Neyman 1936; Bauer & Curran 2005). `lower` and `upper` are the sessions at which the interval's
-/// limit crosses 0, NaN where it does not.
-struct SignificanceRegion {
-  double lower;
-  double upper;
-  bool inside;  ///< significant between them rather than outside
-};
-
 /// Does the alliance's effect change with the number of sessions?
 struct [[nodiscard]] SessionModeration {
   ContrastEstimate interaction;  ///< change of the within effect a session
-  std::vector<SlopeAtSession> slopes;
-  SignificanceRegion region;
+  std::vector<double> sessions;
+  SimpleSlopes
+      slopes;  ///< of within-patient alliance at those sessions, with the Johnson–Neyman region
 };
-SessionModeration moderate_by_session(const FittedModel& model, const StudyTerms& terms,
+SessionModeration moderate_by_session(const FittedModel& model, const StudyColumns& columns,
                                       const std::vector<double>& sessions, double level = 0.95);
 
 /// The within-patient effect of alliance in one treatment.

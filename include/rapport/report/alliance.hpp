@@ -4,6 +4,7 @@
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
 #include <rapport/data/json.hpp>
+#include <rapport/report/html.hpp>
 
 #include <vector>
 
@@ -19,5 +20,15 @@ namespace rapport::report {
 
 /// What was found, in sentences that can be read aloud.
 [[nodiscard]] std::string study_text(const StudyAnalysis& study);
+
+struct StudyPageOptions {
+  std::string command;    ///< as it was called, for the footer
+  bool show_ids = false;  ///< patients and therapists by their own codes, not by numbers
+};
+
+/// The study as a page: warnings, data, agreement, levels, moderation, lags, ruptures, methods and
+/// how to repeat it.
+[[nodiscard]] Page study_page(const StudyAnalysis& study, const Table& table,
+                              const StudyPageOptions& options = {});
 
 }  // namespace rapport::report
