@@ -163,8 +163,8 @@ SessionModeration moderate_by_session(const FittedModel& model, const StudyColum
   for (const double session : sessions) values.push_back(shortest_decimal(session));
   return {.interaction = model.effect(interaction(model, terms.session, terms.within)),
           .sessions = sessions,
-          .slopes = simple_slopes(model.design(), model.fit(), model.inference(), terms.within,
-                                  columns.session, values, level)};
+          .slopes = simple_slopes(model.design(), model.fit().fixed, model.inference(),
+                                  terms.within, columns.session, values, level)};
 }
 
 TreatmentModeration moderate_by_treatment(const FittedModel& model, const Table& table,
