@@ -115,9 +115,9 @@ StudyTerms study_terms(const StudyColumns& columns) {
   terms.random = "(1 + " + terms.session + " | " + terms.patient + ")";
   if (columns.therapist.empty()) return terms;
   const std::string therapist = quoted_name(columns.therapist);
-  terms.between_patient =
-      "I(within(" + terms.alliance + ", " + therapist + ") - " + terms.within + ")";
   terms.between_therapist = "between(" + terms.alliance + ", " + therapist + ")";
+  // Written without within(), so that the slope of within() is its own coefficient.
+  terms.between_patient = "I(" + terms.between_patient + " - " + terms.between_therapist + ")";
   terms.random += " + (1 | " + therapist + ")";
   return terms;
 }

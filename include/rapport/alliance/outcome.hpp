@@ -27,7 +27,7 @@ struct StudyTerms {
   std::string patient, session, alliance,
       outcome;                    ///< column names, in backquotes where they need them
   std::string within;             ///< "within(A, P)"
-  std::string between_patient;    ///< "between(A, P)", or the difference from the therapist's mean
+  std::string between_patient;    ///< "between(A, P)"; with therapists, less "between(A, T)"
   std::string between_therapist;  ///< "between(A, T)"; empty without therapists
   std::string random;             ///< "(1 + S | P)", and "(1 | T)" with therapists
 };
