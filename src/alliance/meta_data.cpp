@@ -66,6 +66,7 @@ void add_studies(MetaData& data, const Table& table, const MetaColumns& columns)
   if (columns.study.empty()) return;
   const Factor study = select(table.factor(columns.study), data.rows);
   data.study = study.codes;
+  data.studies = study.levels;
   if (columns.effect_id.empty()) return;
   const Factor effect = select(table.factor(columns.effect_id), data.rows);
   std::set<std::pair<std::int32_t, std::int32_t>> seen;
@@ -111,6 +112,15 @@ void add_moderator(MetaData& data, const Table& table, const std::string& name) 
   }
 }
 
+void add_labels(MetaData& data, const Table& table, const MetaColumns& columns) {
+  if (columns.label.empty() && columns.study.empty()) return;
+  const Column& name = table.column(columns.label.empty() ? columns.study : columns.label);
+  const bool with_id = columns.label.empty() && !columns.effect_id.empty();
+  for (const Index row : data.rows)
+    data.labels.push_back(cell_text(name, row) +
+                          (with_id ? " / " + cell_text(table.column(columns.effect_id), row) : ""));
+}
+
 template <class Values>
 Values picked(const Values& values, const std::vector<Index>& positions) {
   Values result;
@@ -138,9 +148,7 @@ MetaData make_meta_data(const Table& table, const MetaColumns& columns) {
   add_effects(data, table, columns);
   add_studies(data, table, columns);
   for (const std::string& name : columns.moderators) add_moderator(data, table, name);
-  if (!columns.label.empty())
-    for (const Index row : data.rows)
-      data.labels.push_back(cell_text(table.column(columns.label), row));
+  add_labels(data, table, columns);
   return data;
 }
 
@@ -154,6 +162,7 @@ MetaData select(const MetaData& data, const std::vector<Index>& positions) {
   chosen.moderator_of = data.moderator_of;
   if (data.covariance.size() > 0) chosen.covariance = data.covariance(positions, positions);
   chosen.labels = picked(data.labels, positions);
+  chosen.studies = data.studies;
   chosen.rows = picked(data.rows, positions);
   chosen.n_omitted = data.n_omitted;
   return chosen;

@@ -38,7 +38,7 @@ main,header,footer{max-width:none;padding-left:0;padding-right:0}a{color:inherit
 
 bool looks_numeric(const std::string& cell) {
   std::string rest = cell;
-  for (const std::string sign : {"−", "–", "×", "⁻"})
+  for (const std::string sign : {"−", "–", "×", "⁻", "∞"})
     for (std::size_t at = rest.find(sign); at != std::string::npos; at = rest.find(sign))
       rest.erase(at, sign.size());
   return rest.find_first_not_of("0123456789.,-+%<>=[]() ") == std::string::npos;

@@ -96,4 +96,15 @@ std::string coordinate(double value) {
   return text;
 }
 
+std::string plain_decimal(double value, int decimals) {
+  if (std::isnan(value)) return "–";
+  if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
+  std::array<char, 400> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(value),
+                                 std::chars_format::fixed, decimals);
+  const std::string text(buffer.data(), end.ptr);
+  const bool zero = text.find_first_not_of("0.") == std::string::npos;
+  return (value < 0 && !zero ? "−" : "") + text;
+}
+
 }  // namespace rapport::report

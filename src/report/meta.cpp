@@ -84,15 +84,16 @@ Json to_json(const SelectionModel& model) {
                        {"weight_upper", model.weight_ci.upper},
                        {"likelihood_ratio",
                         Json::object({{"statistic", model.statistic}, {"p_value", model.p_value}})},
-                       {"significant", static_cast<double>(model.n_significant)}});
+                       {"significant", model.n_significant}});
 }
 
+/// Rows with the name of the effect each is of, or of the study that was left out.
 template <class Rows>
-Json rows_json(const MetaData& data, const Rows& rows) {
+Json rows_json(const std::vector<std::string>& names, const Rows& rows) {
   Json json = Json::array();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Json row = to_json(rows[i]);
-    if (rows.size() == data.labels.size()) row.set("label", data.labels[i]);
+    if (rows.size() == names.size()) row.set("label", names[i]);
     json.push_back(std::move(row));
   }
   return json;
@@ -113,8 +114,8 @@ Json to_json(const MetaCoefficient& coefficient) {
 }
 
 Json to_json(const MetaFit& fit) {
-  Json json = Json::object({{"k", static_cast<double>(fit.n_used)},
-                            {"studies", static_cast<double>(fit.n_studies)},
+  Json json = Json::object({{"k", fit.n_used},
+                            {"studies", fit.n_studies},
                             {"method", to_string(fit.options.estimator)},
                             {"test", to_string(fit.options.test)},
                             {"coefficients", coefficients_json(fit.coefficients)}});
@@ -158,7 +159,7 @@ Json to_json(const MetaBias& bias) {
                                     {"p_value", bias.regression.slope.p_value},
                                     {"limit_estimate", bias.regression.limit.estimate}})},
        {"rank", Json::object({{"tau", bias.rank.tau}, {"p_value", bias.rank.p_value}})},
-       {"trim_fill", Json::object({{"k0", static_cast<double>(trim.k0)},
+       {"trim_fill", Json::object({{"k0", trim.k0},
                                    {"side", trim.right ? "right" : "left"},
                                    {"estimate", filled.estimate},
                                    {"standard_error", filled.standard_error},
@@ -171,6 +172,29 @@ Json to_json(const MetaBias& bias) {
        {"fail_safe_n", bias.fail_safe_n}});
 }
 
+Json to_json(const LocationScaleFit& fit) {
+  Json scale = to_json(fit.scale_moderators);
+  scale.set("coefficients", coefficients_json(fit.scale));
+  return Json::object({{"location", coefficients_json(fit.location)},
+                       {"scale", std::move(scale)},
+                       {"tau2", fit.tau2},
+                       {"log_likelihood", fit.log_likelihood},
+                       {"likelihood_ratio", Json::object({{"statistic", fit.likelihood_ratio},
+                                                          {"p_value", fit.likelihood_ratio_p}})}});
+}
+
+Json to_json(const MultivariateMetaFit& fit) {
+  return Json::object(
+      {{"outcomes", fit.outcomes},
+       {"coefficients", coefficients_json(fit.coefficients)},
+       {"between_covariance", fit.between},
+       {"between_correlation", fit.correlation},
+       {"q", Json::object(
+                 {{"statistic", fit.q.statistic}, {"df", fit.q.df}, {"p_value", fit.q.p_value}})},
+       {"equal_means", to_json(fit.equal_means)},
+       {"log_likelihood", fit.log_likelihood}});
+}
+
 Json to_json(const MetaReport& report) {
   Json json = to_json(*report.fit);
   if (report.tau2_interval) json.set("tau2_interval", to_json(*report.tau2_interval));
@@ -179,9 +203,20 @@ Json to_json(const MetaReport& report) {
   if (!report.robust.empty()) json.set("robust", coefficients_json(report.robust));
   if (report.bias) json.set("bias", to_json(*report.bias));
   if (!report.leave_one_out.empty())
-    json.set("leave_one_out", rows_json(report.data, report.leave_one_out));
-  if (!report.influence.empty()) json.set("influence", rows_json(report.data, report.influence));
-  if (!report.blups.empty()) json.set("blups", rows_json(report.data, report.blups));
+    json.set("leave_one_out",
+             rows_json(report.data.study.empty() ? report.data.labels : report.data.studies,
+                       report.leave_one_out));
+  if (!report.influence.empty())
+    json.set("influence", rows_json(report.data.labels, report.influence));
+  if (!report.blups.empty()) json.set("blups", rows_json(report.data.labels, report.blups));
+  if (report.equivalence)
+    json.set("equivalence", Json::object({{"lower_statistic", report.equivalence->lower_statistic},
+                                          {"upper_statistic", report.equivalence->upper_statistic},
+                                          {"p_value", report.equivalence->p_value},
+                                          {"ci_lower", report.equivalence->ci.lower},
+                                          {"ci_upper", report.equivalence->ci.upper}}));
+  if (report.location_scale) json.set("location_scale", to_json(*report.location_scale));
+  if (report.multivariate) json.set("multivariate", to_json(*report.multivariate));
   return json;
 }
 

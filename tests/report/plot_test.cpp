@@ -163,5 +163,12 @@ TEST(Markup, WritesShortCoordinates) {
   EXPECT_EQ(coordinate(-3.5), "-3.5");
 }
 
+TEST(Markup, WritesPlainDecimals) {
+  EXPECT_EQ(plain_decimal(-0.00114, 2), "0.00");
+  EXPECT_EQ(plain_decimal(-1.236, 2), "−1.24");
+  EXPECT_EQ(plain_decimal(12, 0), "12");
+  EXPECT_EQ(plain_decimal(NAN, 2), "–");
+}
+
 }  // namespace
 }  // namespace rapport::report

@@ -19,9 +19,10 @@ struct MetaData {
       {};  ///< the moderator that each column belongs to; empty: itself
   Eigen::MatrixXd covariance =
       {};  ///< k × k sampling covariance, 0 between studies; empty: diagonal of `variance`
-  std::vector<std::string> labels = {};  ///< k names of the effects, for pictures; may be empty
-  std::vector<Index> rows = {};          ///< rows of the table they come from
-  Index n_omitted = 0;                   ///< rows left out for a missing value
+  std::vector<std::string> labels = {};   ///< k names of the effects; may be empty
+  std::vector<std::string> studies = {};  ///< names of the studies, by number; may be empty
+  std::vector<Index> rows = {};           ///< rows of the table they come from
+  Index n_omitted = 0;                    ///< rows left out for a missing value
 };
 
 /// Where a table holds what: `effect` and `variance`, or `correlation` and `size`, which become
@@ -33,7 +34,7 @@ struct MetaColumns {
   std::string size = {};
   std::string study = {};
   std::string effect_id = {};
-  std::string label = {};
+  std::string label = {};  ///< names the effects; without it studies and effect ids do
   std::vector<std::string> moderators =
       {};  ///< numeric as they are, categorical by treatment contrasts
 };

@@ -17,4 +17,7 @@ namespace rapport::report {
 /// A coordinate for SVG: at most two decimals, no trailing zeros; the same text on every machine.
 [[nodiscard]] std::string coordinate(double value);
 
+/// `decimals` decimals with a true minus sign; what rounds to 0 is 0, NaN "–" and infinity "∞".
+[[nodiscard]] std::string plain_decimal(double value, int decimals);
+
 }  // namespace rapport::report

@@ -2,6 +2,8 @@
 
 #include <rapport/alliance/meta.hpp>
 #include <rapport/alliance/meta_bias.hpp>
+#include <rapport/alliance/meta_models.hpp>
+#include <rapport/alliance/meta_power.hpp>
 #include <rapport/data/json.hpp>
 #include <rapport/report/html.hpp>
 
@@ -23,26 +25,37 @@ struct MetaReport {
   std::vector<MetaWithout> leave_one_out = {};
   std::vector<MetaInfluence> influence = {};
   std::vector<MetaPrediction> blups = {};
+  std::optional<MetaEquivalence> equivalence = {};
+  std::optional<LocationScaleFit> location_scale = {};
+  std::optional<MultivariateMetaFit> multivariate = {};
+  std::optional<Factor> subgroup = {};  ///< of the effects, when it is the only moderator
+  std::string subgroup_name = {};
 };
 
 [[nodiscard]] Json to_json(const MetaCoefficient& coefficient);
 [[nodiscard]] Json to_json(const MetaFit& fit);
 [[nodiscard]] Json to_json(const MetaBias& bias);
+[[nodiscard]] Json to_json(const LocationScaleFit& fit);
+[[nodiscard]] Json to_json(const MultivariateMetaFit& fit);
 [[nodiscard]] Json to_json(const MetaReport& report);
 
-/// Effects with their intervals, the summary's diamond and the prediction interval; correlations
-/// stand as r.
+/// Effects with their intervals, the summary's diamond and the prediction interval, by subgroup if
+/// there is one. Correlations stand as r.
 [[nodiscard]] Figure forest_plot(const MetaReport& report);
-/// Effects against standard errors, with the regions of p < .10, .05 and .01 around 0 (Peters et
-/// al. 2008) and what trim and fill added.
+
+/// Effects against standard errors, with the regions of p < .10, .05 and .01 around no effect
+/// (Peters et al. 2008) and, if bias was looked into, the effects that trim and fill adds.
 [[nodiscard]] Figure funnel_plot(const MetaReport& report);
-/// What each effect adds to Q against how far it moves the summary (Baujat et al. 2002).
+
+/// What each effect adds to Q against how far it moves the summary (Baujat et al. 2002). Needs
+/// `leave_one_out` of two levels.
 [[nodiscard]] Figure baujat_plot(const MetaReport& report);
-/// Effects against a continuous moderator, weights as areas, with the fitted line and its band; the
-/// other moderators are at their means. `moderator` counts columns from 0.
+
+/// Effects against the moderator in column `moderator`, weights as areas, with the fitted line and
+/// its band, the other moderators at their means.
 [[nodiscard]] Figure bubble_plot(const MetaReport& report, Index moderator);
 
-/// The whole analysis as a page.
+/// The whole analysis as a page; `source` names the data.
 [[nodiscard]] Page meta_page(const MetaReport& report, const std::string& source);
 
 }  // namespace rapport::report
