@@ -42,6 +42,7 @@
 #include <rapport/mixed/objective.hpp>
 #include <rapport/mixed/predict.hpp>
 #include <rapport/mixed/r_squared.hpp>
+#include <rapport/mixed/saved_fit.hpp>
 #include <rapport/mixed/summary.hpp>
 #include <rapport/mixed/term_tests.hpp>
 

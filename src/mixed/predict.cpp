@@ -137,6 +137,7 @@ void add_conditional(const Design& design, const MixedFit& fit, const Table& row
         {.columns = plan_columns(design.frame, design.frame.random[k], rows, true),
          .levels = levels_of_rows(design.frame.formula.random[k].group, design.random[k], rows)});
   }
+  const bool without_rows = design.fixed.rows() == 0;  // a saved fit: errors of BLUPs need the data
   const MixedModelEquations equations(design, fit);
   const double variance = fit.residual.sd * fit.residual.sd;
   for (Index i = 0; i < rows.rows(); ++i) {
@@ -151,6 +152,10 @@ void add_conditional(const Design& design, const MixedFit& fit, const Table& row
       }
       result.estimate[i] += fit.random[k].blups.row(level).dot(z);
       a.segment(equations.position(k, level), z.size()) = equations.factor(k).transpose() * z;
+    }
+    if (without_rows) {
+      result.standard_error[i] = missing;
+      continue;
     }
     const double known = equations.error_variance(x.row(i), a, fixed_covariance / variance);
     result.standard_error[i] = std::sqrt(unseen + variance * known);

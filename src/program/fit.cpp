@@ -146,8 +146,8 @@ class GaussianFit {
     if (arguments_.against.empty()) return;
     const LikelihoodRatioTest test = compare_models(formula_, parse_formula(arguments_.against),
                                                     table_, fit_options_, design_options_);
-    show(outcome, "likelihood_ratio", "Likelihood-ratio test against " + arguments_.against,
-         report::to_json(test));
+    outcome.result.set("likelihood_ratio", report::to_json(test));
+    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
   }
 
   void add_means(Outcome& outcome) const {
@@ -155,20 +155,20 @@ class GaussianFit {
     const ByClause clause = parse_by_clause(arguments_.means, "--means");
     const MarginalMeans means =
         marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
-    show(outcome, "means", "Estimated marginal means", report::means_json(means));
-    show(outcome, "mean_differences", "Differences of the means",
-         report::mean_differences_json(means));
+    outcome.result.set("means", report::means_json(means));
+    outcome.result.set("mean_differences", report::mean_differences_json(means));
+    outcome.text += report::means_text(means);
   }
 
   void add_slopes(Outcome& outcome) const {
     if (arguments_.slopes.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
+    const double level = arguments_.common->level;
     const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
-                                              clause.by, clause.values, arguments_.common->level);
-    show(outcome, "slopes", "Simple slopes of " + clause.first, report::slopes_json(slopes));
-    if (slopes.region)
-      show(outcome, "johnson_neyman", "Where the slope is significant (Johnson–Neyman)",
-           report::to_json(*slopes.region));
+                                              clause.by, clause.values, level);
+    outcome.result.set("slopes", report::slopes_json(slopes));
+    if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
+    outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
   }
 
   const FitArguments& arguments_;

@@ -90,25 +90,30 @@ std::string percent(double level) {
   return number(100 * level, std::abs(100 * level - std::round(100 * level)) < 1e-9 ? 0 : 1) + " %";
 }
 
-std::string fixed_text(const MixedSummary& summary) {
-  const bool normal = !summary.fixed.empty() && std::isinf(summary.fixed.front().df);
-  std::vector<std::string> header{"", "b", "SE"};
+/// Estimates with their inference, a row each; `labels` and `label_header` come first.
+std::string estimates_text(std::vector<std::string> header,
+                           std::vector<std::vector<std::string>> rows,
+                           const std::vector<ContrastEstimate>& estimates,
+                           const std::string& symbol) {
+  const bool normal = !estimates.empty() && std::isinf(estimates.front().df);
+  header.insert(header.end(), {symbol, "SE"});
   if (!normal) header.emplace_back("df");
-  header.emplace_back(normal ? "z" : "t");
-  header.emplace_back("p");
-  if (!summary.fixed.empty()) header.push_back(percent(summary.fixed.front().ci.level) + " CI");
-  std::vector<std::vector<std::string>> rows;
-  for (std::size_t j = 0; j < summary.fixed.size(); ++j) {
-    const ContrastEstimate& effect = summary.fixed[j];
-    std::vector<std::string> row{summary.fit.fixed.terms[j], number(effect.estimate),
-                                 number(effect.standard_error)};
-    if (!normal) row.push_back(df_text(effect.df));
-    row.push_back(number(effect.statistic));
-    row.push_back(p_value(effect.p_value));
-    row.push_back(interval_text(effect.ci.lower, effect.ci.upper));
-    rows.push_back(std::move(row));
+  header.insert(header.end(), {normal ? "z" : "t", "p"});
+  if (!estimates.empty()) header.push_back(percent(estimates.front().ci.level) + " CI");
+  for (std::size_t j = 0; j < estimates.size(); ++j) {
+    const ContrastEstimate& effect = estimates[j];
+    rows[j].insert(rows[j].end(), {number(effect.estimate), number(effect.standard_error)});
+    if (!normal) rows[j].push_back(df_text(effect.df));
+    rows[j].insert(rows[j].end(), {number(effect.statistic), p_value(effect.p_value),
+                                   interval_text(effect.ci.lower, effect.ci.upper)});
   }
-  return "\nFixed effects\n" + aligned(header, rows);
+  return aligned(header, rows);
+}
+
+std::string fixed_text(const MixedSummary& summary) {
+  std::vector<std::vector<std::string>> labels;
+  for (const std::string& term : summary.fit.fixed.terms) labels.push_back({term});
+  return "\nFixed effects\n" + estimates_text({""}, std::move(labels), summary.fixed, "b");
 }
 
 std::string tests_text(const std::vector<TermTest>& tests) {
@@ -123,6 +128,7 @@ std::string tests_text(const std::vector<TermTest>& tests) {
 }
 
 std::string random_text(const MixedFit& fit) {
+  if (fit.random.empty()) return "\n  Residual SD " + number(fit.residual.sd) + "\n";
   std::size_t most = 0;
   for (const RandomEffects& block : fit.random) most = std::max(most, block.terms.size());
   std::vector<std::string> header{"group", "effect", "SD", "variance"};
@@ -321,6 +327,93 @@ std::string mixed_text(const MixedSummary& summary) {
   text += "\n" + fixed_text(summary) + tests_text(summary.tests) + random_text(fit) +
           intervals_text(summary) + footing(summary);
   return text;
+}
+
+std::string means_text(const MarginalMeans& means) {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> labels;
+  std::vector<ContrastEstimate> estimates;
+  for (const MarginalMean& mean : means.means) {
+    labels.emplace_back();
+    for (const auto& [column, level] : mean.levels) {
+      if (labels.size() == 1) header.push_back(column);
+      labels.back().push_back(level);
+    }
+    estimates.push_back(mean.mean);
+  }
+  std::string text = "\nEstimated marginal means\n" +
+                     estimates_text(std::move(header), std::move(labels), estimates, "mean");
+  if (means.differences.empty()) return text;
+  header = {"difference"};
+  labels.clear();
+  std::vector<std::vector<std::string>> rows;
+  for (const MeanDifference& difference : means.differences) {
+    rows.push_back({difference.contrast});
+    for (const auto& [column, level] : difference.at) {
+      if (rows.size() == 1) header.push_back(column);
+      rows.back().push_back(level);
+    }
+    const ContrastEstimate& d = difference.difference;
+    rows.back().insert(
+        rows.back().end(),
+        {number(d.estimate), number(d.standard_error), df_text(d.df), number(d.statistic),
+         p_value(d.p_value), p_value(difference.p_tukey), interval_text(d.ci.lower, d.ci.upper)});
+  }
+  header.insert(header.end(), {"b", "SE", "df", "t", "p", "p (Tukey)",
+                               percent(means.differences.front().difference.ci.level) + " CI"});
+  return text + "\nDifferences of the means\n" + aligned(header, rows);
+}
+
+std::string slopes_text(const SimpleSlopes& slopes, const std::string& covariate,
+                        const std::string& moderator, double level) {
+  std::vector<std::vector<std::string>> labels;
+  std::vector<ContrastEstimate> estimates;
+  for (const SimpleSlope& slope : slopes.slopes) {
+    labels.push_back({slope.at.empty() ? "" : slope.at.front().second});
+    if (labels.back()[0].size() > 8 && slopes.region)
+      labels.back()[0] = number(std::stod(labels.back()[0]));
+    estimates.push_back(slope.slope);
+  }
+  std::string text = "\nSimple slopes of " + covariate + "\n" +
+                     estimates_text({moderator}, std::move(labels), estimates, "b");
+  if (!slopes.region) return text;
+  const JohnsonNeyman& region = *slopes.region;
+  using Region = JohnsonNeyman::Region;
+  text += "\n  The slope is significant (p < " + number(1 - level).substr(1) + ") ";
+  switch (region.significant) {
+    case Region::inside:
+      text += "where " + moderator + " lies between " + number(region.lower) + " and " +
+              number(region.upper);
+      break;
+    case Region::outside:
+      text += "where " + moderator + " is below " + number(region.lower) + " or above " +
+              number(region.upper);
+      break;
+    case Region::above:
+      text += "where " + moderator + " is above " + number(region.lower);
+      break;
+    case Region::below:
+      text += "where " + moderator + " is below " + number(region.upper);
+      break;
+    case Region::everywhere:
+      text += "at every value of " + moderator;
+      break;
+    case Region::nowhere:
+      text += "at no value of " + moderator;
+      break;
+  }
+  return text + " (Johnson–Neyman; observed: " + number(region.minimum) + " to " +
+         number(region.maximum) + ").\n";
+}
+
+std::string likelihood_ratio_text(const LikelihoodRatioTest& test, const std::string& against) {
+  std::string text = "\n  Likelihood-ratio test against " + against + ": χ²(" + number(test.df, 0) +
+                     ") = " + number(test.statistic) + ", p ";
+  const auto p_text = [](double p) { return p < 0.001 ? p_value(p) : "= " + p_value(p); };
+  text += p_text(test.p_value);
+  if (!std::isnan(test.p_value_boundary))
+    text += "; with the variance at its boundary, p " + p_text(test.p_value_boundary);
+  return text + "\n";
 }
 
 }  // namespace rapport::report

@@ -12,8 +12,9 @@ struct PredictOptions {
 /// Predictions for rows of a table; NaN where a variable is missing.
 struct [[nodiscard]] Predictions {
   Eigen::VectorXd estimate;  ///< offset + x'β + z'û; a level that the fit did not see has û = 0
-  Eigen::VectorXd standard_error;  ///< of x'β + z'(û − u); of x'β for the population
-  Eigen::VectorXd ci_lower;        ///< for the mean of the row
+  Eigen::VectorXd
+      standard_error;  ///< of x'β + z'(û − u), NaN for a saved fit; of x'β for the population
+  Eigen::VectorXd ci_lower;  ///< for the mean of the row
   Eigen::VectorXd ci_upper;
   Eigen::VectorXd prediction_lower;  ///< for a new observation of weight 1
   Eigen::VectorXd prediction_upper;

@@ -36,4 +36,11 @@ namespace rapport::report {
 /// APA paper prints them.
 [[nodiscard]] std::string mixed_text(const MixedSummary& summary);
 
+/// The same style for what else a fit was asked for.
+[[nodiscard]] std::string means_text(const MarginalMeans& means);
+[[nodiscard]] std::string slopes_text(const SimpleSlopes& slopes, const std::string& covariate,
+                                      const std::string& moderator, double level);
+[[nodiscard]] std::string likelihood_ratio_text(const LikelihoodRatioTest& test,
+                                                const std::string& against);
+
 }  // namespace rapport::report
