@@ -1,6 +1,7 @@
 #include <rapport/alliance/meta_bias.hpp>
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/correlate/kendall.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/ranks.hpp>
 
@@ -93,61 +94,6 @@ MetaData filled_in(const MetaData& sorted, Index k0, double center) {
   return filled;
 }
 
-/// Kendall's S with the numbers of tied pairs.
-struct KendallCounts {
-  double s = 0;
-  double pairs = 0;
-  double tied_x = 0;
-  double tied_y = 0;
-};
-
-KendallCounts kendall_counts(const Eigen::VectorXd& x, const Eigen::VectorXd& y) {
-  KendallCounts counts;
-  const auto sign = [](double value) { return value > 0 ? 1 : value < 0 ? -1 : 0; };
-  for (Index i = 0; i < x.size(); ++i)
-    for (Index j = 0; j < i; ++j) {
-      const int along_x = sign(x[i] - x[j]), along_y = sign(y[i] - y[j]);
-      counts.s += along_x * along_y;
-      counts.tied_x += along_x == 0;
-      counts.tied_y += along_y == 0;
-      ++counts.pairs;
-    }
-  return counts;
-}
-
-/// P(|S| ≥ |s|) without ties, from the counts of permutations by inversions.
-double exact_kendall_p(double s, Index n) {
-  std::vector<double> probability = {1};
-  for (Index m = 2; m <= n; ++m) {
-    std::vector<double> next(probability.size() + static_cast<std::size_t>(m) - 1, 0);
-    for (std::size_t i = 0; i < probability.size(); ++i)
-      for (std::size_t j = 0; j < static_cast<std::size_t>(m); ++j)
-        next[i + j] += probability[i] / static_cast<double>(m);
-    probability = std::move(next);
-  }
-  const double most = static_cast<double>(n * (n - 1)) / 2;
-  double p = 0;
-  for (std::size_t i = 0; i < probability.size(); ++i)
-    if (std::abs(most - 2 * static_cast<double>(i)) >= std::abs(s) - 0.5) p += probability[i];
-  return std::min(p, 1.0);
-}
-
-/// The variance of S under independence, given the ties (Kendall 1970, chapter 4).
-double kendall_variance(const Eigen::VectorXd& x, const Eigen::VectorXd& y) {
-  const auto n = static_cast<double>(x.size());
-  const auto sums = [](const Eigen::VectorXd& values) {
-    Eigen::Vector3d sum = Eigen::Vector3d::Zero();
-    for (const Index size : tie_sizes(values)) {
-      const auto t = static_cast<double>(size);
-      sum += Eigen::Vector3d(t * (t - 1) * (2 * t + 5), t * (t - 1), t * (t - 1) * (t - 2));
-    }
-    return sum;
-  };
-  const Eigen::Vector3d tx = sums(x), ty = sums(y);
-  return (n * (n - 1) * (2 * n + 5) - tx[0] - ty[0]) / 18 + tx[1] * ty[1] / (2 * n * (n - 1)) +
-         tx[2] * ty[2] / (9 * n * (n - 1) * (n - 2));
-}
-
 }  // namespace
 
 EggerTest egger_test(const MetaData& data) {
@@ -173,17 +119,17 @@ RankTest rank_test(const MetaData& data) {
   const double mean = (weights * data.effect.array()).sum() / weights.sum();
   const Eigen::VectorXd standardized =
       (data.effect.array() - mean) / (data.variance.array() - 1 / weights.sum()).sqrt();
-  const KendallCounts counts = kendall_counts(standardized, data.variance);
-  const bool exact = counts.tied_x + counts.tied_y == 0 && data.effect.size() < 50;
-  return {
-      .tau = counts.s / std::sqrt((counts.pairs - counts.tied_x) * (counts.pairs - counts.tied_y)),
-      .p_value = exact ? exact_kendall_p(counts.s, data.effect.size())
-                       : normal_p_value(counts.s /
-                                        std::sqrt(kendall_variance(standardized, data.variance)))};
+  const bool ties = !tie_sizes(standardized).empty() || !tie_sizes(data.variance).empty();
+  const KendallResult kendall =
+      kendall_tau(standardized, data.variance,
+                  {.exact = {.test = ties ? ExactTest::no : ExactTest::yes}, .interval = false});
+  return {.tau = kendall.estimate, .p_value = kendall.p_value};
 }
 
-TrimAndFill trim_and_fill(const MetaData& data, const MetaOptions& options) {
+TrimAndFill trim_and_fill(const MetaData& data, const MetaOptions& model) {
   (void)plain_design("trim_and_fill", data);
+  MetaOptions options = model;
+  options.test = MetaTest::z;
   const bool right = regression_test(data, options).slope.estimate < 0;
   const MetaData facing =
       select(right ? mirrored(data) : data, ascending_order(right ? -data.effect : data.effect));

@@ -74,6 +74,26 @@ TEST_P(MetaBiasOf, FailSafeNEqualsMetafor) {
 
 INSTANTIATE_TEST_SUITE_P(Published, MetaBiasOf, testing::Values("bcg", "molloy"));
 
+// metafor 3.8.1, dat.konstantopoulos2011 as two levels, DL: trimfill() gives k0 = 10 on the right,
+// SE 0.0359274028768 whatever the test of the model.
+TEST(TrimAndFill, TestsByTheNormal) {
+  MetaData data = test::konstantopoulos();
+  data.study.clear();
+  const TrimAndFill trim = trim_and_fill(
+      data, {.estimator = MetaEstimator::dersimonian_laird, .test = MetaTest::knapp_hartung});
+  EXPECT_EQ(trim.k0, 10);
+  EXPECT_TRUE(trim.right);
+  EXPECT_NEAR(trim.fit.coefficients[0].standard_error, 0.0359274028768, 1e-10);
+}
+
+// metafor 3.8.1: ranktest() of dat.konstantopoulos2011, 56 effects with ties.
+TEST(RankTest, WithTiesIsNormal) {
+  MetaData data = test::konstantopoulos();
+  data.study.clear();
+  EXPECT_NEAR(rank_test(data).tau, 0.076940401818684, 1e-12);
+  EXPECT_NEAR(rank_test(data).p_value, 0.410936272936508, 1e-10);
+}
+
 TEST(TrimAndFill, MirrorsWithTheSign) {
   MetaData mirrored = molloy();
   mirrored.effect = -mirrored.effect;

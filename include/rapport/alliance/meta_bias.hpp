@@ -25,7 +25,7 @@ struct [[nodiscard]] RegressionTest {
 RegressionTest regression_test(const MetaData& data, const MetaOptions& options = {});
 
 /// The rank correlation of standardised effect and variance (Begg & Mazumdar 1994): Kendall's τ_b,
-/// exact p without ties for k < 50, else normal with the tie-corrected variance.
+/// exact p without ties, else normal with the tie-corrected variance.
 struct [[nodiscard]] RankTest {
   double tau;
   double p_value;
@@ -40,9 +40,10 @@ struct [[nodiscard]] TrimAndFill {
   MetaData filled;  ///< the effects, then those filled in
   Index iterations;
 };
-/// Missing effects are sought on the side to which Egger's slope points away from; `options` is the
-/// model that trims and the model that is fitted at last.
-TrimAndFill trim_and_fill(const MetaData& data, const MetaOptions& options = {});
+/// Missing effects are sought on the right where the slope of `regression_test` is negative.
+/// `model` trims and is fitted at last; its tests are normal, whatever it says: effects filled in
+/// give no degrees of freedom.
+TrimAndFill trim_and_fill(const MetaData& data, const MetaOptions& model = {});
 
 /// PET and PEESE (Stanley & Doucouliagos 2014): the effect where √v, or v, is 0, in weighted least
 /// squares with a multiplicative dispersion; t on k − 2. PEESE's estimate is taken where PET's is
