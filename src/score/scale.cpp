@@ -449,6 +449,8 @@ Instrument make_scale(int items, const std::vector<int>& reversed, double lower,
   scale.total.name = "total";
   scale.total.rule = rule;
   for (int i = 1; i <= items; ++i) scale.total.items.push_back(i);
+  if (missing == MissingItems::prorate || missing == MissingItems::available)
+    scale.total.max_missing = items - 1;
   const KeyFault fault = find_fault(scale);
   if (fault.found())
     throw InvalidArgument("make_scale: `" + path_of(fault) + "` " + std::string(fault.problem));

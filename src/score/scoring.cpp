@@ -81,8 +81,8 @@ class Scorer {
       : instrument_(instrument),
         responses_(responses),
         options_(options),
-        sign_(instrument.items, 1),
-        offset_(instrument.items, 0) {
+        sign_(static_cast<std::size_t>(instrument.items), 1),
+        offset_(static_cast<std::size_t>(instrument.items), 0) {
     for (const int item : instrument.reversed) {
       sign_[static_cast<std::size_t>(item - 1)] = -1;
       offset_[static_cast<std::size_t>(item - 1)] = instrument.lower + instrument.upper;

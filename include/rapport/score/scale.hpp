@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rapport/base/error.hpp>
 #include <rapport/data/json.hpp>
 
 #include <array>
@@ -383,7 +384,7 @@ constexpr KeyFault find_fault(const BasicInstrument<Kind>& key) {
 /// The key itself if it has no fault; otherwise it does not compile (in a constant expression).
 constexpr InstrumentKey checked(const InstrumentKey& key) {
   const KeyFault fault = find_fault(key);
-  if (fault.found()) throw fault;
+  if (fault.found()) throw InvalidArgument("checked: the key is at fault: " + path_of(fault));
   return key;
 }
 
@@ -404,8 +405,8 @@ constexpr InstrumentKey checked(const InstrumentKey& key) {
 [[nodiscard]] Instrument make_instrument(const InstrumentKey& key);
 
 /// A key made at hand: `items` items in [lower, upper] (±∞ where no range is known), `reversed`
-/// item numbers, one total. Throws InvalidArgument if an item is reversed and the range is not
-/// finite.
+/// item numbers, one total; a rule that uses incomplete answers needs one of them. Throws
+/// InvalidArgument if an item is reversed and the range is not finite.
 [[nodiscard]] Instrument make_scale(int items, const std::vector<int>& reversed, double lower,
                                     double upper, ScoreRule rule = ScoreRule::sum,
                                     MissingItems missing = MissingItems::strict);
