@@ -18,7 +18,9 @@ VarianceExplained variance_explained(const Design& design, const MixedFit& fit) 
   Eigen::VectorXd fixed = Eigen::VectorXd::Zero(design.fixed.rows());
   for (std::size_t j = 0; j < fit.fixed.columns.size(); ++j)
     fixed += fit.fixed.estimate[static_cast<Index>(j)] * design.fixed.col(fit.fixed.columns[j]);
-  VarianceExplained explained{.fixed = variance(fixed),
+  const bool varies =
+      fixed.maxCoeff() > fixed.minCoeff();  // exactly 0 for a constant, not its rounding
+  VarianceExplained explained{.fixed = varies ? variance(fixed) : 0,
                               .random = 0,
                               .residual = fit.residual.sd * fit.residual.sd,
                               .marginal = 0,

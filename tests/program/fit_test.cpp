@@ -1,0 +1,117 @@
+#include <gtest/gtest.h>
+
+#include "support/program.hpp"
+#include <cmath>
+#include <gmock/gmock.h>
+
+namespace rapport {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing_support::ProgramRun;
+using testing_support::run_program;
+
+const std::string panel = RAPPORT_TEST_DATA "/alliance/simulated_panel.csv";
+const std::string slopes = "phq9 ~ session + treatment + (1 + session | patient)";
+
+ProgramRun fit(const std::string& formula, std::vector<std::string> options = {}) {
+  options.insert(options.begin(), {"fit", formula, panel, "--format", "json"});
+  return run_program(options);
+}
+
+const Json& term(const Json& result, const std::string& name) {
+  for (const Json& row : result.at("fixed_effects").items())
+    if (row.at("term").string() == name) return row;
+  throw std::runtime_error("no term " + name);
+}
+
+// lme4 1.1-31, lmerTest 3.1-3: lmer(phq9 ~ session + treatment + (1 + session | patient)) on the
+// panel.
+TEST(FitCommand, FitsAndInfers) {
+  const ProgramRun run = fit(slopes);
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  EXPECT_EQ(result.at("method").string(), "REML");
+  EXPECT_EQ(result.at("observations").number(), 1155);
+  EXPECT_NEAR(term(result, "session").at("estimate").number(), -0.554344712025, 1e-6);
+  EXPECT_NEAR(term(result, "session").at("standard_error").number(), 0.0385932530375, 1e-6);
+  EXPECT_NEAR(term(result, "session").at("df").number(), 101.342674, 1e-2);
+  EXPECT_NEAR(result.at("criterion").number(), 5594.05345837, 1e-5);
+}
+
+TEST(FitCommand, OptionsStandAnywhere) {
+  const ProgramRun first =
+      run_program({"fit", "--ml", "--df", "none", slopes, "--format", "json", panel});
+  const ProgramRun last =
+      run_program({"fit", slopes, panel, "--format", "json", "--ml", "--df", "none"});
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(first.out, last.out);
+}
+
+TEST(FitCommand, PanelFunctionsLookBehindWhere) {
+  const Json whole =
+      fit("phq9 ~ wai_within + (1 | patient)",
+          {"--let", "wai_within = within(wai_client, patient)", "--where", "session <= 4"})
+          .result();
+  const Json inside =
+      fit("phq9 ~ within(wai_client, patient) + (1 | patient)", {"--where", "session <= 4"})
+          .result();
+  EXPECT_EQ(term(whole, "wai_within").at("estimate").number(),
+            term(inside, "within(wai_client, patient)").at("estimate").number());
+}
+
+TEST(FitCommand, FittedValuesAndResidualsAddUpToTheResponse) {
+  const Json result = fit("phq9 ~ session + (1 | patient)",
+                          {"--fitted", "--where",
+                           "patient == \"P001\" | patient == \"P002\" | patient == \"P003\""})
+                          .result();
+  const Json::Array& fitted = result.at("fitted").items();
+  const Json::Array& residuals = result.at("residuals").items();
+  ASSERT_EQ(fitted.size(), residuals.size());
+  EXPECT_NEAR(fitted[0].number() + residuals[0].number(), 10, 1e-12);  // phq9 of P001 in session 1
+}
+
+TEST(FitCommand, PredictsRowsOfAnotherFile) {
+  const Json result = fit(slopes, {"--predict", panel, "--population"}).result();
+  const Json::Array& predictions = result.at("predictions").items();
+  ASSERT_EQ(predictions.size(), 1155U);
+  const double expected = term(result, "(Intercept)").at("estimate").number() +
+                          term(result, "session").at("estimate").number() +
+                          term(result, "treatmentTAU").at("estimate").number();
+  EXPECT_NEAR(predictions[0].at("estimate").number(), expected, 1e-12);
+}
+
+TEST(FitCommand, RefusesAndNamesWhatIsAtFault) {
+  struct Refusal {
+    std::string formula;
+    std::vector<std::string> options;
+    std::string names;
+    int status;
+  };
+  const std::vector<Refusal> refusals = {
+      {"phq9 ~ sesion + (1 | patient)", {}, "did you mean \"session\"", 1},
+      {"phq9 ~ session + (1 | patient", {}, "formula", 1},
+      {"treatment ~ session + (1 | patient)", {}, "treatment", 1},
+      {"phq9 ~ session + (1 | patient)", {"--where", "patient == \"P001\""}, "patient", 1},
+      {"phq9 ~ session + (1 | patient)", {"--family", "gaussish"}, "gaussish", 2},
+      {"phq9 ~ session + (1 | patient)", {"--df", "welch"}, "welch", 2},
+      {"phq9 ~ session + (1 | patient)", {"--ci", "fiducial"}, "fiducial", 2},
+      {"phq9 ~ session + (1 | patient)", {"--ml", "--reml"}, "--ml", 2},
+      {"phq9 ~ session + (1 | patient)", {"--level", "1.5"}, "level", 2},
+      {"phq9 ~ session + (1 | patient)", {"--means", "session"}, "numeric", 1},
+      {"phq9 ~ session + (1 | patient)", {"--slopes", "session by "}, "--slopes", 2},
+      {"phq9 ~ session + (1 | patient)", {"--predict", "nowhere.csv"}, "nowhere.csv", 1},
+      {"phq9 ~ session + (1 | patient)", {"--population"}, "--predict", 2},
+      {"phq9 ~ session + (1 | patient)", {"--weights", "dropped"}, "dropped", 1},
+  };
+  for (const Refusal& refusal : refusals) {
+    const ProgramRun run = fit(refusal.formula, refusal.options);
+    EXPECT_EQ(run.status, refusal.status) << refusal.formula << " " << refusal.names;
+    EXPECT_THAT(run.err, HasSubstr(refusal.names));
+    EXPECT_THAT(run.out, IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace rapport
