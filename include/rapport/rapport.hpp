@@ -60,11 +60,13 @@
 #include <rapport/agree/chance_corrected.hpp>
 #include <rapport/agree/concordance.hpp>
 #include <rapport/agree/congruence.hpp>
+#include <rapport/agree/dyad.hpp>
 #include <rapport/agree/generalizability.hpp>
 #include <rapport/agree/icc.hpp>
 #include <rapport/agree/kappa.hpp>
 #include <rapport/agree/krippendorff.hpp>
 #include <rapport/agree/marginal.hpp>
+#include <rapport/agree/planning.hpp>
 #include <rapport/agree/profile.hpp>
 #include <rapport/agree/rating_model.hpp>
 #include <rapport/agree/rows.hpp>

@@ -89,7 +89,7 @@ ConfidenceInterval consistency_interval(double f, double df1, double df2, double
 ConfidenceInterval agreement_interval(const MeanSquares& m, double rho, IccUnit unit,
                                       double level) {
   const bool average = unit == IccUnit::average;
-  const auto [a, b] = agreement_weights_at(m, rho, average);
+  const auto [a, b] = agreement_weights_at(m, rho, false);  // also of ICC(A,k), at its own value
   const double df = combined_df(m, a, b);
   const double tail = 0.5 + level / 2;
   const double f_low = fisher_f_quantile(tail, m.n - 1, df);

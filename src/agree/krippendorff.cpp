@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -173,15 +172,33 @@ auto with_metric(Metric metric, const Units& units, const VectorXd& n, const Vec
   throw InvalidArgument("krippendorff_alpha: not a Metric");
 }
 
-/// o_vl = Σ over units of the ordered pairs (v, l) / (m_u − 1).
+/// o_vl = Σ over units of the ordered pairs (v, l) / (m_u − 1), from each unit's counts c: cc' less
+/// its diagonal. Where the values are few the whole of c is multiplied, which spares branches.
 MatrixXd coincidences(const Units& units) {
-  MatrixXd o = MatrixXd::Zero(units.distinct, units.distinct);
+  const Index q = units.distinct;
+  MatrixXd o = MatrixXd::Zero(q, q);
+  VectorXd count = VectorXd::Zero(q);
+  std::vector<std::int32_t> present;
   for (Index u = 0; u < units.size(); ++u) {
-    const double weight = 1 / static_cast<double>(units.count(u) - 1);
-    units.visit(u, [&](std::int32_t a) {
-      units.visit(u, [&](std::int32_t b) { o(a, b) += weight; });
+    const Index m = units.count(u);
+    const double weight = 1 / static_cast<double>(m - 1);
+    units.visit(u, [&](std::int32_t v) { count[v] += 1; });
+    if (q <= 2 * m) {
+      for (Index a = 0; a < q; ++a) {
+        const double times = weight * count[a];
+        for (Index b = 0; b < q; ++b) o(b, a) += times * count[b];
+        o(a, a) -= times;
+      }
+      count.setZero();
+      continue;
+    }
+    present.clear();
+    units.visit(u, [&](std::int32_t v) { present.push_back(v); });
+    for (const std::int32_t a : present) {
+      for (const std::int32_t b : present) o(b, a) += weight;
       o(a, a) -= weight;
-    });
+      count[a] = 0;
+    }
   }
   return o;
 }
@@ -190,13 +207,14 @@ MatrixXd coincidences(const Units& units) {
 /// `own` is the unit's mean disagreement within, times its share m_u / mean m; `chance` its values'
 /// mean disagreement with all.
 template <class Kernel>
-double linearised_variance(const Units& units, const VectorXd& within, const Kernel& metric) {
+double linearised_variance(const Units& units, const VectorXd& within, const Kernel& metric,
+                           const VectorXd& frequency) {
   const auto n_units = static_cast<double>(units.size());
   const auto n = static_cast<double>(units.values());
   const double mean_m = n / n_units;
   const double epsilon = 1 / n;
   const VectorXd total = metric.total() / n;  // Σ_l p_l δ(v, l)
-  const double chance = frequencies(units).dot(total) / n;
+  const double chance = frequency.dot(total) / n;
   double raw = 0;
   for (Index u = 0; u < units.size(); ++u)
     raw += within[u] / (mean_m * static_cast<double>(units.count(u) - 1)) / n_units;
@@ -228,7 +246,8 @@ void fill(KrippendorffResult& r, const Units& units, Kernel metric,
   r.expected_disagreement = r.frequencies.dot(metric.total()) / (n * (n - 1));
   const bool defined = units.size() > 0 && r.expected_disagreement > 0;
   r.estimate = defined ? 1 - r.observed_disagreement / r.expected_disagreement : missing;
-  r.standard_error = defined ? std::sqrt(linearised_variance(units, within, metric)) : missing;
+  r.standard_error =
+      defined ? std::sqrt(linearised_variance(units, within, metric, r.frequencies)) : missing;
   r.df = static_cast<double>(units.size() - 1);
   r.ci = students_t_interval(r.estimate, r.standard_error, r.df, options.confidence_level);
   r.ci.upper = r.ci.upper > 1 ? 1 : r.ci.upper;
@@ -249,8 +268,8 @@ KrippendorffResult start_result(const Units& units, VectorXd values,
   return r;
 }
 
-/// Distinct values in ascending order, found without a sort where all are small whole numbers.
-VectorXd distinct_values(const MatrixView& ratings) {
+/// Distinct values in ascending order.
+std::vector<double> distinct_values(const MatrixView& ratings) {
   std::vector<double> sorted;
   sorted.reserve(static_cast<std::size_t>(ratings.size()));
   for (Index j = 0; j < ratings.cols(); ++j)
@@ -258,26 +277,49 @@ VectorXd distinct_values(const MatrixView& ratings) {
       if (!is_missing(ratings(i, j))) sorted.push_back(ratings(i, j));
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  return Eigen::Map<VectorXd>(sorted.data(), static_cast<Index>(sorted.size()));
+  return sorted;
 }
 
-constexpr Index small_range = 1024;
+/// The distinct values where all ratings are whole numbers not far from each other: a place for
+/// each, found in one pass.
+struct SmallWholeNumbers {
+  static constexpr std::int64_t range = 2048;
 
-/// Where all ratings are whole numbers within `small_range` of the least: that least, else NaN.
-double least_of_small_whole_numbers(const MatrixView& ratings) {
-  double least = std::numeric_limits<double>::infinity();
-  double largest = -least;
-  for (Index j = 0; j < ratings.cols(); ++j)
-    for (Index i = 0; i < ratings.rows(); ++i) {
-      const double x = ratings(i, j);
-      if (is_missing(x)) continue;
-      if (!(std::abs(x) < 1e9) || static_cast<double>(static_cast<std::int64_t>(x)) != x)
-        return missing;
-      least = std::min(least, x);
-      largest = std::max(largest, x);
-    }
-  return largest - least < static_cast<double>(small_range) ? least : missing;
-}
+  explicit SmallWholeNumbers(const MatrixView& ratings)
+      : position(static_cast<std::size_t>(range), -1) {
+    for (Index j = 0; j < ratings.cols() && applies; ++j)
+      for (Index i = 0; i < ratings.rows(); ++i)
+        if (!is_missing(ratings(i, j))) applies = mark(ratings(i, j)) && applies;
+    for (std::size_t s = 0; s < position.size() && applies; ++s)
+      if (position[s] == 0) {
+        position[s] = static_cast<std::int32_t>(values.size());
+        values.push_back(static_cast<double>(static_cast<std::int64_t>(s) + least));
+      }
+  }
+
+  [[nodiscard]] std::int32_t operator()(double x) const {
+    return position[static_cast<std::size_t>(static_cast<std::int64_t>(x) - least)];
+  }
+
+  bool applies = true;
+  std::vector<double> values;
+
+ private:
+  bool mark(double x) {
+    if (!(std::abs(x) < 1e9)) return false;
+    const auto whole = static_cast<std::int64_t>(x);
+    if (empty) least = whole - range / 2;
+    empty = false;
+    const std::int64_t slot = whole - least;
+    if (static_cast<double>(whole) != x || slot < 0 || slot >= range) return false;
+    position[static_cast<std::size_t>(slot)] = 0;
+    return true;
+  }
+
+  std::vector<std::int32_t> position;
+  std::int64_t least = 0;
+  bool empty = true;
+};
 
 struct Coded {
   Units units;
@@ -299,32 +341,21 @@ Units collect(const MatrixView& ratings, Index distinct, const Position& positio
   return units;
 }
 
+VectorXd to_vector(const std::vector<double>& values) {
+  return Eigen::Map<const VectorXd>(values.data(), static_cast<Index>(values.size()));
+}
+
 Coded code(const MatrixView& ratings) {
-  const double least = least_of_small_whole_numbers(ratings);
-  if (is_missing(least) || std::isinf(least)) {
-    VectorXd values = distinct_values(ratings);
-    const double* begin = values.data();
-    Units units = collect(ratings, values.size(), [&](double x) {
-      return static_cast<std::int32_t>(std::lower_bound(begin, begin + values.size(), x) - begin);
-    });
-    return {std::move(units), std::move(values)};
-  }
-  std::vector<std::int32_t> position(static_cast<std::size_t>(small_range), -1);
-  const auto slot = [least](double x) {
-    return static_cast<std::size_t>(static_cast<std::int64_t>(x - least));
-  };
-  for (Index j = 0; j < ratings.cols(); ++j)
-    for (Index i = 0; i < ratings.rows(); ++i)
-      if (!is_missing(ratings(i, j))) position[slot(ratings(i, j))] = 0;
-  std::vector<double> found;
-  for (std::size_t s = 0; s < position.size(); ++s)
-    if (position[s] == 0) {
-      position[s] = static_cast<std::int32_t>(found.size());
-      found.push_back(least + static_cast<double>(s));
-    }
-  Units units = collect(ratings, static_cast<Index>(found.size()),
-                        [&](double x) { return position[slot(x)]; });
-  return {std::move(units), Eigen::Map<VectorXd>(found.data(), static_cast<Index>(found.size()))};
+  const SmallWholeNumbers whole(ratings);
+  if (whole.applies)
+    return {collect(ratings, static_cast<Index>(whole.values.size()), whole),
+            to_vector(whole.values)};
+  const std::vector<double> values = distinct_values(ratings);
+  Units units = collect(ratings, static_cast<Index>(values.size()), [&](double x) {
+    return static_cast<std::int32_t>(std::lower_bound(values.begin(), values.end(), x) -
+                                     values.begin());
+  });
+  return {std::move(units), to_vector(values)};
 }
 
 Units units_of_counts(const MatrixView& counts) {

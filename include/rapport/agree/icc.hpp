@@ -29,7 +29,7 @@ enum class IccUnit {
 /// How the interval of ICC(2,k) is made.
 enum class IccAverageInterval {
   spearman_brown,  ///< the limits of ICC(2,1), stepped up: psych, SPSS, pingouin
-  mcgraw_wong      ///< McGraw & Wong 1996, table 7, with its own degrees of freedom: irr
+  mcgraw_wong      ///< McGraw & Wong 1996, table 7, the degrees of freedom at ICC(2,k) itself: irr
 };
 /// "spearman-brown", "mcgraw-wong".
 [[nodiscard]] std::optional<IccAverageInterval> parse_icc_average_interval(std::string_view text);
