@@ -91,4 +91,30 @@ inline std::map<std::string, double> peer_values(const std::string& file) {
   return values;
 }
 
+/// A column of simulated.csv; `group` as 0 for a and 1 for b, missing cells as NaN.
+inline Eigen::VectorXd simulated_column(const std::string& name) {
+  std::ifstream in(std::string(RAPPORT_TEST_DATA) + "/correlate/simulated.csv");
+  const auto cells = [](const std::string& line) {
+    std::vector<std::string> parts(1);
+    for (const char c : line) {
+      if (c == ',') {
+        parts.emplace_back();
+      } else {
+        parts.back() += c;
+      }
+    }
+    return parts;
+  };
+  std::string line;
+  std::getline(in, line);
+  const std::vector<std::string> header = cells(line);
+  const auto place = static_cast<std::size_t>(std::ranges::find(header, name) - header.begin());
+  std::vector<double> values;
+  while (std::getline(in, line)) {
+    const std::string cell = cells(line).at(place);
+    values.push_back(cell.empty() ? std::nan("") : (cell == "a" ? 0.0 : (cell == "b" ? 1.0 : std::stod(cell))));
+  }
+  return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size()));
+}
+
 }  // namespace rapport::oracle

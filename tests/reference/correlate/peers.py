@@ -30,6 +30,17 @@ put("xi.y_tied", xi(x, yt))
 rng = np.random.default_rng(1)
 put("xi.x_tied.mean_of_random_breaks", np.mean([xi(xt + 1e-6 * rng.permutation(len(xt)), yt) for _ in range(40000)]))
 put("winsorized", np.corrcoef(np.asarray(st.mstats.winsorize(x, (0.2, 0.2))), np.asarray(st.mstats.winsorize(y, (0.2, 0.2))))[0, 1])
+# Wilcox (1994): omega is the m-th smallest |x - median|, m = floor((1 - beta) n + .5); psi cuts at 1.
+def bent(v, beta):
+    centre = np.median(v)
+    omega = np.sort(np.abs(v - centre))[int(np.floor((1 - beta) * len(v) + 0.5)) - 1]
+    score = (v - centre) / omega
+    i1, i2 = (score < -1).sum(), (score > 1).sum()
+    phi = (omega * (i2 - i1) + v[np.abs(score) <= 1].sum()) / (len(v) - i1 - i2)
+    return np.clip((v - phi) / omega, -1, 1)
+for beta in (0.1, 0.2):
+    a, b = bent(x, beta), bent(y, beta)
+    put(f"percentage_bend.{beta}", (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 # Inversions of all permutations, counted in whole numbers: P(S >= s) at 62 % concordant pairs.
 from fractions import Fraction
 from itertools import accumulate
