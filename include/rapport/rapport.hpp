@@ -99,7 +99,10 @@
 #include <rapport/alliance/meta_data.hpp>
 #include <rapport/alliance/meta_models.hpp>
 #include <rapport/alliance/meta_power.hpp>
+#include <rapport/alliance/dropout.hpp>
 #include <rapport/alliance/outcome.hpp>
+#include <rapport/alliance/patients.hpp>
+#include <rapport/alliance/perspective.hpp>
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/alliance/simulated_panel.hpp>
 

@@ -18,6 +18,10 @@ std::string file_of(const Table& table) {
 /// "1,294 sessions" stays out of here: plain digits, and the shortest decimals.
 std::string text(double value) { return shortest_decimal(std::round(value * 100) / 100); }
 
+std::string without_prefix(const std::string& text, const std::string& prefix) {
+  return text.rfind(prefix, 0) == 0 ? text.substr(prefix.size()) : text;
+}
+
 /// Builds the analysis part by part. A part that the data do not allow becomes a warning.
 class Study {
  public:
@@ -40,6 +44,7 @@ class Study {
     require_repeated_sessions();
     describe_all();
     check_therapists();
+    attempt("correlations", [&] { correlations(); });
     attempt("within and between effects", [&] { disaggregation(); });
     attempt("alliance by session", [&] { by_session(); });
     if (!columns_.treatment.empty()) attempt("alliance by treatment", [&] { by_treatment(); });
@@ -49,6 +54,12 @@ class Study {
       attempt("agreement", [&] { agreement(); });
       attempt("congruence", [&] { congruence(); });
     }
+    result_.patients = patient_table(table_, panel_, columns_, options_.early_sessions);
+    attempt("early alliance", [&] { early(); });
+    if (!columns_.therapist_alliance.empty()) attempt("perspectives", [&] { perspectives(); });
+    if (panel_.has_therapist()) attempt("therapist effects", [&] { therapists(); });
+    if (!columns_.dropout.empty()) attempt("dropout", [&] { dropout(); });
+    attempt("change", [&] { change(); });
     attempt("ruptures",
             [&] { result_.ruptures = find_ruptures(panel_, alliance(), options_.ruptures); });
     return std::move(result_);
@@ -147,16 +158,19 @@ class Study {
   }
 
   const FittedModel& fit(const std::string& name, const std::string& question,
-                         const std::string& formula) {
+                         const std::string& formula, bool of_patients = false) {
     result_.models.push_back({.name = name,
+                              .of_patients = of_patients,
                               .question = question,
-                              .model = FittedModel(formula, table_, options_.confidence_level)});
+                              .model = FittedModel(formula, of_patients ? result_.patients : table_,
+                                                   options_.confidence_level)});
     const FittedModel& model = result_.models.back().model;
     if (!model.fit().optimizer.converged)
       result_.warnings.push_back("model `" + name +
                                  "` stopped before its optimum; its numbers are not final");
     if (model.fit().optimizer.singular)
-      result_.warnings.push_back("model `" + name + "`: " + model.fit().optimizer.message);
+      result_.warnings.push_back(
+          "model `" + name + "`: " + without_prefix(model.fit().optimizer.message, "converged; "));
     for (const std::string& dropped : model.fit().fixed.dropped)
       result_.warnings.push_back("model `" + name + "`: `" + dropped +
                                  "` depends on other terms and is left out");
@@ -226,6 +240,64 @@ class Study {
                                  " sessions a patient, centring on the patient's mean biases an "
                                  "effect that is adjusted for the previous outcome "
                                  "(Nickell 1981); read the cross-lagged panel model instead");
+  }
+
+  void correlations() {
+    std::vector<std::string> names = {columns_.alliance, columns_.outcome};
+    if (!columns_.therapist_alliance.empty()) names.push_back(columns_.therapist_alliance);
+    for (std::size_t i = 0; i < names.size(); ++i)
+      for (std::size_t j = i + 1; j < names.size(); ++j)
+        result_.correlations.push_back(
+            {.x = names[i],
+             .y = names[j],
+             .correlation = within_between_correlation(
+                 table_.numbers(names[i]), table_.numbers(names[j]), panel_.patient.codes,
+                 {.confidence_level = options_.confidence_level})});
+  }
+
+  void early() {
+    const FittedModel effect =
+        fit("early_alliance", "early alliance and the final outcome, adjusted for intake",
+            early_formula(result_.patients, false), true);
+    const FittedModel adjusted =
+        fit("early_alliance_adjusted", "the same, adjusted for the change before",
+            early_formula(result_.patients, true), true);
+    result_.early = early_alliance(effect, adjusted, result_.patients, options_.early_sessions,
+                                   result_.variables[0].icc, options_.confidence_level);
+  }
+
+  void perspectives() {
+    const FittedModel& model = fit("perspectives", "both ratings of the alliance in one model",
+                                   perspective_formula(columns_));
+    result_.perspectives =
+        compare_perspectives(model, table_, result_.patients, columns_, options_.seed,
+                             {.replicates = options_.replicates,
+                              .confidence_level = options_.confidence_level,
+                              .interval = BootstrapInterval::percentile,
+                              .threads = options_.threads});
+  }
+
+  void therapists() {
+    const FittedModel model = fit("therapists", "how much therapists differ in the final outcome",
+                                  "final ~ intake + (1 | therapist)", true);
+    const FittedModel split = fit(
+        "therapists_split", "whose alliance counts: the patient's or the therapist's",
+        "final ~ intake + within(mean_alliance, therapist) + between(mean_alliance, therapist) + "
+        "(1 | therapist)",
+        true);
+    result_.therapists =
+        therapist_effects(model, split, result_.patients, options_.confidence_level);
+  }
+
+  void dropout() {
+    Table sessions = table_;
+    sessions.set("leaves", leaving_sessions(panel_, table_.numbers(columns_.dropout)));
+    result_.dropout = dropout_hazard(sessions, columns_, options_.confidence_level);
+  }
+
+  void change() {
+    result_.change =
+        outcome_change(result_.patients, panel_, outcome(), options_.outcome_reliability);
   }
 
   [[nodiscard]] RaterAgreement agree(const Eigen::VectorXd& client,

@@ -9,6 +9,7 @@ namespace {
 struct AllianceArguments {
   StudyColumns columns;
   int early = 3;
+  double reliability = 0.85;
   std::string report;
   bool show_ids = false;
 };
@@ -28,6 +29,7 @@ std::string command_line(const CommonOptions& common, const AllianceArguments& a
   add("--therapist-alliance", c.therapist_alliance);
   add("--dropout", c.dropout);
   add("--early", std::to_string(arguments.early));
+  add("--reliability", shortest_decimal(arguments.reliability));
   add("--level", shortest_decimal(common.level));
   add("--seed", std::to_string(common.seed));
   for (const std::string& rule : common.rename) add("--rename", rule);
@@ -40,11 +42,15 @@ std::string command_line(const CommonOptions& common, const AllianceArguments& a
 
 Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
   if (arguments.early < 1) throw UsageError("--early: must be 1 or more sessions");
+  if (!(arguments.reliability > 0 && arguments.reliability < 1))
+    throw UsageError("--reliability: must lie strictly between 0 and 1");
   const Table table = load_table(common);
   StudyOptions options;
   options.early_sessions = arguments.early;
   options.confidence_level = common.level;
   options.threads = common.threads;
+  options.seed = Seed{common.seed};
+  options.outcome_reliability = arguments.reliability;
   const StudyAnalysis study = analyse_study(table, arguments.columns, options);
   Outcome outcome;
   outcome.result = report::to_json(study, table);
@@ -86,6 +92,8 @@ void add_alliance(CLI::App& program, Chosen& chosen) {
   command->add_option("--dropout", c.dropout, "Column that is 1 for a patient who left early");
   command->add_option("--early", arguments->early,
                       "Sessions that make the early alliance (default 3)");
+  command->add_option("--reliability", arguments->reliability,
+                      "Reliability of the outcome, for reliable change (default 0.85)");
   command->add_option("--report", arguments->report, "Write the study as a page to FILE.html");
   command->add_flag("--show-ids", arguments->show_ids,
                     "The page shows the codes of patients and therapists");

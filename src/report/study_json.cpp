@@ -1,6 +1,8 @@
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
+#include <rapport/report/correlate.hpp>
 #include <rapport/report/mixed.hpp>
+#include <rapport/report/score.hpp>
 
 #include <algorithm>
 #include <string>
@@ -18,7 +20,8 @@ Json with(Json object, const std::string& key, Json value) {
 
 Json model_json(const StudyModel& study) {
   const FittedModel& model = study.model;
-  Json result = Json::object({{"question", study.question}});
+  Json result = Json::object(
+      {{"question", study.question}, {"data", study.of_patients ? "patients" : "sessions"}});
   const Json fit =
       to_json(summarize(model.design(), model.model(), model.fit(), model.inference()));
   for (const auto& [key, value] : fit.members()) result.set(key, value);
@@ -99,6 +102,13 @@ Json by_session_json(const SessionModeration& m) {
   return result;
 }
 
+Json test_json(const ContrastTest& test) {
+  return Json::object({{"statistic", test.statistic},
+                       {"numerator_df", test.numerator_df},
+                       {"denominator_df", test.denominator_df},
+                       {"p_value", test.p_value}});
+}
+
 Json by_treatment_json(const TreatmentModeration& m) {
   const auto list = [](const std::vector<TreatmentSlope>& slopes) {
     Json rows = Json::array();
@@ -125,6 +135,108 @@ Json lagged_json(const LaggedInfluence& lagged, const std::string& model) {
   result.set("n_sessions", count(lagged.n_sessions));
   result.set("n_patients", count(lagged.n_patients));
   return result;
+}
+
+Json early_json(const EarlyAlliance& early) {
+  Json result = Json::object({{"sessions", count(early.sessions)},
+                              {"n", count(early.n_used)},
+                              {"correlation", to_json(early.correlation)},
+                              {"partial", to_json(early.partial)},
+                              {"semi_partial", to_json(early.semi_partial)},
+                              {"effect", with(to_json(early.effect), "model", "early_alliance")},
+                              {"adjusted_for_prior_change",
+                               with(to_json(early.adjusted), "model", "early_alliance_adjusted")}});
+  if (early.treatment) result.set("treatment", test_json(*early.treatment));
+  Json reliability = Json::array();
+  for (Index k = 0; k < early.reliability.size(); ++k)
+    reliability.push_back(
+        Json::object({{"sessions", count(k + 1)}, {"reliability", early.reliability[k]}}));
+  result.set("reliability", std::move(reliability));
+  return result;
+}
+
+Json share_json(const BootstrapResult& share) {
+  return Json::object({{"estimate", share.estimate},
+                       {"standard_error", share.standard_error},
+                       {"ci_lower", share.ci.lower},
+                       {"ci_upper", share.ci.upper}});
+}
+
+Json perspective_json(const PerspectiveComparison& p) {
+  return Json::object(
+      {{"model", "perspectives"},
+       {"client", Json::object({{"within", to_json(p.client_within)},
+                                {"between", to_json(p.client_between)}})},
+       {"therapist", Json::object({{"within", to_json(p.therapist_within)},
+                                   {"between", to_json(p.therapist_between)}})},
+       {"comparison",
+        Json::object({{"standardized_within_difference", to_json(p.standardized_difference)},
+                      {"early_correlations_with_final", to_json(p.correlations)},
+                      {"r_squared", p.r_squared},
+                      {"client_share", share_json(p.client_share)},
+                      {"therapist_share", share_json(p.therapist_share)}})}});
+}
+
+Json therapists_json(const TherapistEffects& effects) {
+  Json list = Json::array();
+  for (const TherapistEstimate& t : effects.therapists)
+    list.push_back(Json::object({{"therapist", t.therapist},
+                                 {"patients", count(t.patients)},
+                                 {"effect", t.effect},
+                                 {"standard_error", t.standard_error},
+                                 {"left", count(t.left)}}));
+  return Json::object({{"model", "therapists"},
+                       {"n", count(effects.n_patients)},
+                       {"share", Json::object({{"estimate", effects.share},
+                                               {"ci_lower", effects.share_ci.lower},
+                                               {"ci_upper", effects.share_ci.upper},
+                                               {"p_value", effects.p_value}})},
+                       {"split_model", "therapists_split"},
+                       {"within_therapists", to_json(effects.within_therapists)},
+                       {"between_therapists", to_json(effects.between_therapists)},
+                       {"difference", to_json(effects.difference)},
+                       {"therapists", std::move(list)}});
+}
+
+Json dropout_json(const DropoutHazard& hazard) {
+  Json terms = Json::array();
+  for (const HazardTerm& t : hazard.terms)
+    terms.push_back(Json::object({{"term", t.term},
+                                  {"estimate", t.estimate},
+                                  {"standard_error", t.standard_error},
+                                  {"ci_lower", t.ci.lower},
+                                  {"ci_upper", t.ci.upper},
+                                  {"statistic", t.statistic},
+                                  {"p_value", t.p_value},
+                                  {"odds_ratio", t.odds_ratio}}));
+  return Json::object({{"formula", hazard.formula},
+                       {"family", "binomial"},
+                       {"method", hazard.method},
+                       {"patients", count(hazard.n_patients)},
+                       {"sessions", count(hazard.n_sessions)},
+                       {"left", count(hazard.n_left)},
+                       {"therapist_sd", hazard.therapist_sd},
+                       {"terms", std::move(terms)}});
+}
+
+Json gains_json(const OutcomeChange& change, const Table& table, const std::string& patient) {
+  const std::vector<std::string> names = table.factor(patient).levels;
+  Json rows = Json::array();
+  const auto add = [&](const std::optional<SuddenGainResult>& found, const char* kind) {
+    if (!found) return;
+    for (const SuddenGain& g : found->events)
+      rows.push_back(Json::object({{"kind", kind},
+                                   {"patient", names[static_cast<std::size_t>(g.person)]},
+                                   {"from", change.sessions[static_cast<std::size_t>(g.from)]},
+                                   {"to", change.sessions[static_cast<std::size_t>(g.from) + 1]},
+                                   {"pre", g.pre},
+                                   {"post", g.post},
+                                   {"magnitude", g.magnitude},
+                                   {"reversal", g.reversal}}));
+  };
+  add(change.gains, "gain");
+  add(change.losses, "loss");
+  return rows;
 }
 
 Json ruptures_json(const RuptureAnalysis& analysis, const Table& table,
@@ -167,6 +279,10 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
       agreement.set("patient_means", agreement_json(*study.agreement_of_means));
     result.set("agreement", std::move(agreement));
   }
+  Json pairs = Json::array();
+  for (const StudyCorrelation& c : study.correlations)
+    pairs.push_back(to_json(c.correlation, c.x, c.y));
+  result.set("correlations", Json::object({{"pairs", std::move(pairs)}}));
   if (study.disaggregation)
     result.set("disaggregation", disaggregation_json(*study.disaggregation));
   Json moderation = Json::object();
@@ -185,6 +301,15 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
   if (study.cross_lagged)
     lagged.set("cross_lagged", to_json(study.cross_lagged->fit, study.cross_lagged->waves));
   result.set("lagged", std::move(lagged));
+  if (study.early) result.set("early_alliance", early_json(*study.early));
+  if (study.perspectives) result.set("perspective", perspective_json(*study.perspectives));
+  if (study.therapists) result.set("therapist_effects", therapists_json(*study.therapists));
+  if (study.dropout) result.set("dropout", dropout_json(*study.dropout));
+  if (study.change) {
+    result.set("change", with(to_json(study.change->change, study.change->persons), "reliability",
+                              study.change->reliability));
+    result.set("sudden_gains", gains_json(*study.change, table, study.columns.patient));
+  }
   if (study.congruence) result.set("congruence", to_json(*study.congruence));
   if (study.ruptures) {
     result.set("ruptures", ruptures_json(*study.ruptures, table, study.columns.patient));

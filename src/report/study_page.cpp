@@ -1,4 +1,5 @@
 #include <rapport/base/missing.hpp>
+#include <rapport/math/distributions.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/text.hpp>
 #include <rapport/version.hpp>
@@ -103,7 +104,12 @@ class StudyPage {
     if (study_.session_moderation || study_.treatment_moderation)
       page.sections.push_back(moderation());
     page.sections.push_back(lags());
+    if (study_.early) page.sections.push_back(early());
+    if (study_.perspectives) page.sections.push_back(perspectives());
     if (study_.congruence) page.sections.push_back(congruence());
+    if (study_.therapists) page.sections.push_back(therapists());
+    if (study_.dropout) page.sections.push_back(dropout());
+    if (study_.change) page.sections.push_back(change());
     if (study_.ruptures) page.sections.push_back(ruptures());
     page.sections.push_back(models());
     page.sections.push_back(methods());
@@ -275,7 +281,27 @@ class StudyPage {
     figure.layers.push_back(Line{.x = vector_of(session), .y = vector_of(r), .series = 0});
     figure.layers.push_back(Rule{.at = 0, .horizontal = true});
     figure.height = 320;
-    return {.title = "Session by session", .blocks = {std::move(figure), std::move(table)}};
+    PageSection section{.title = "Correlations", .blocks = {}};
+    if (!study_.correlations.empty()) section.blocks.emplace_back(correlations());
+    section.blocks.emplace_back(std::move(figure));
+    section.blocks.emplace_back(std::move(table));
+    return section;
+  }
+
+  PageTable correlations() const {
+    PageTable table{.caption = "Correlations over sessions, in their two parts",
+                    .header = {"Variables", "r within", ci_heading(level_), "r between",
+                               ci_heading(level_), "patients"},
+                    .rows = {},
+                    .note =
+                        "Within: of deviations from the patients' means; between: of the patients' "
+                        "means, weighted by sessions."};
+    for (const StudyCorrelation& c : study_.correlations)
+      table.rows.push_back({c.x + " and " + c.y, number(c.correlation.within.estimate),
+                            interval(c.correlation.within.ci),
+                            number(c.correlation.between.estimate),
+                            interval(c.correlation.between.ci), count(c.correlation.clusters)});
+    return table;
   }
 
   PageSection levels() const {
@@ -469,6 +495,172 @@ class StudyPage {
     if (section.blocks.empty())
       section.blocks.emplace_back(Paragraph{"The data allow no lagged model."});
     return section;
+  }
+
+  static std::vector<std::string> correlation_row(const std::string& name,
+                                                  const CorrelationResult& r) {
+    return {name, number(r.estimate), interval(r.ci), count(r.n_used), p_value(r.p_value)};
+  }
+
+  PageSection early() const {
+    const EarlyAlliance& e = *study_.early;
+    PageTable correlations{
+        .caption = "Alliance of sessions 1 to " + count(e.sessions) + " and the final " +
+                   study_.columns.outcome,
+        .header = {"Correlation", "r", ci_heading(level_), "n", "p"},
+        .rows = {correlation_row("early alliance and final outcome", e.correlation),
+                 correlation_row("intake held constant (partial)", e.partial),
+                 correlation_row("with residual change (semi-partial)", e.semi_partial)}};
+    PageTable effects{
+        .caption = "The final outcome a point of early alliance",
+        .header = estimate_header("Adjusted for", level_),
+        .rows = {row("intake", e.effect), row("intake and change until then", e.adjusted)},
+        .note = "Patients with an outcome after session " + count(e.sessions) +
+                ": n = " + count(e.n_used) + "."};
+    if (e.treatment)
+      effects.note += " Early alliance × treatment: F(" + number(e.treatment->numerator_df, 0) +
+                      ", " + number(e.treatment->denominator_df, 1) +
+                      ") = " + number(e.treatment->statistic) + ", " +
+                      p_text(e.treatment->p_value) + ".";
+    effects.note += " The mean of " + count(e.sessions) + " sessions has a reliability of " +
+                    number(e.reliability[std::min<Index>(e.sessions, e.reliability.size()) - 1]) +
+                    ", of one session " + number(e.reliability[0]) + ".";
+    return {.title = "Early alliance",
+            .blocks = {early_figure(e), std::move(correlations), std::move(effects)}};
+  }
+
+  Figure early_figure(const EarlyAlliance& e) const {
+    Figure figure;
+    figure.title = "Early alliance and final outcome: r = " + number(e.correlation.estimate);
+    figure.caption = "A point a patient.";
+    figure.x = {.label = "mean alliance, sessions 1 to " + count(e.sessions)};
+    figure.y = {.label = "final " + study_.columns.outcome};
+    figure.layers.push_back(Points{.x = study_.patients.numbers("early_alliance"),
+                                   .y = study_.patients.numbers("final"),
+                                   .series = 0,
+                                   .hollow = true});
+    figure.height = 340;
+    return figure;
+  }
+
+  PageSection perspectives() const {
+    const PerspectiveComparison& p = *study_.perspectives;
+    PageTable table{.caption = "Both ratings in one model",
+                    .header = estimate_header("Rating", level_),
+                    .rows = {row("client, within", p.client_within),
+                             row("therapist, within", p.therapist_within),
+                             row("client − therapist, within, a SD", p.standardized_difference),
+                             row("client, between", p.client_between),
+                             row("therapist, between", p.therapist_between)}};
+    const auto share = [&](const BootstrapResult& s) {
+      return number(s.estimate, 3) + " " + interval(s.ci, 3);
+    };
+    table.note = "Early ratings and the final outcome: r differs by " +
+                 number(p.correlations.difference) + " (client − therapist";
+    for (const ComparisonTestResult& test : p.correlations.tests)
+      if (test.test == ComparisonTest::steiger)
+        table.note += "; Steiger's z = " + number(test.statistic) + ", " + p_text(test.p_value);
+    table.note += "). Of R² = " + number(p.r_squared, 3) + ", the client's rating carries " +
+                  share(p.client_share) + " and the therapist's " + share(p.therapist_share) +
+                  " (average over orders, bootstrap over patients).";
+    return {.title = "Whose rating tells more?", .blocks = {std::move(table)}};
+  }
+
+  [[nodiscard]] std::string therapist_name(const TherapistEstimate& t, std::size_t place) const {
+    return options_.show_ids ? t.therapist : "Therapist " + std::to_string(place + 1);
+  }
+
+  PageSection therapists() const {
+    const TherapistEffects& e = *study_.therapists;
+    PageTable table{
+        .caption = "The final outcome a point of mean alliance (Baldwin, Wampold & Imel, 2007)",
+        .header = estimate_header("Alliance", level_),
+        .rows = {row("patients of one therapist", e.within_therapists),
+                 row("therapists", e.between_therapists),
+                 row("therapists − patients", e.difference)},
+        .note = "Therapists account for " + number(100 * e.share, 1) +
+                " % of the variance of the final outcome, intake "
+                "held constant (" +
+                ci_heading(level_) + " " + number(100 * e.share_ci.lower, 1) + " to " +
+                number(100 * e.share_ci.upper, 1) + " %, " + p_text(e.p_value) +
+                "); n = " + count(e.n_patients) + "."};
+    Figure figure;
+    figure.title = "Therapists' deviations in the final outcome";
+    figure.caption =
+        "Best linear predictions, shrunk towards the average, with their intervals; ordered.";
+    const auto n = static_cast<Index>(e.therapists.size());
+    Eigen::VectorXd at(n), effect(n), low(n), high(n);
+    const double z = normal_interval(0, 1, level_).upper;
+    for (Index i = 0; i < n; ++i) {
+      const TherapistEstimate& t = e.therapists[static_cast<std::size_t>(i)];
+      at[i] = static_cast<double>(i + 1);
+      effect[i] = t.effect;
+      low[i] = t.effect - z * t.standard_error;
+      high[i] = t.effect + z * t.standard_error;
+      if (n <= 40)
+        figure.y.ticks.push_back(
+            {.at = at[i], .label = therapist_name(t, static_cast<std::size_t>(i))});
+    }
+    figure.x = {.label = "deviation in points of " + study_.columns.outcome};
+    figure.y.label = "therapist";
+    figure.layers.push_back(
+        ErrorBars{.at = at, .lower = low, .upper = high, .series = 0, .horizontal = true});
+    figure.layers.push_back(Points{.x = effect, .y = at, .series = 0});
+    figure.layers.push_back(Rule{.at = 0});
+    figure.height = std::clamp(120 + 18 * static_cast<double>(n), 240.0, 800.0);
+    return {.title = "Therapists", .blocks = {std::move(figure), std::move(table)}};
+  }
+
+  PageSection dropout() const {
+    const DropoutHazard& h = *study_.dropout;
+    PageTable table{
+        .caption = "The hazard of leaving after a session",
+        .header = {"Term", "log odds", "SE", ci_heading(level_), "z", "p", "odds ratio"},
+        .rows = {},
+        .note = h.formula + ". Logistic, " + h.method + ". " + count(h.n_left) + " of " +
+                count(h.n_patients) + " patients left, in " + count(h.n_sessions) + " sessions."};
+    for (const HazardTerm& t : h.terms)
+      table.rows.push_back({t.term, number(t.estimate, 3), number(t.standard_error, 3),
+                            interval(t.ci, 3), number(t.statistic), p_value(t.p_value),
+                            number(t.odds_ratio)});
+    return {.title = "Dropout", .blocks = {std::move(table)}};
+  }
+
+  PageSection change() const {
+    const OutcomeChange& c = *study_.change;
+    const ChangeCounts& n = c.change.counts;
+    const double threshold = c.change.reliable_change_threshold;
+    Eigen::VectorXd pre(c.change.n_used), post(c.change.n_used);
+    for (Index i = 0; i < c.change.n_used; ++i) {
+      pre[i] = c.change.persons[static_cast<std::size_t>(i)].pre;
+      post[i] = c.change.persons[static_cast<std::size_t>(i)].post;
+    }
+    const Eigen::VectorXd ends{
+        {std::min(pre.minCoeff(), post.minCoeff()), std::max(pre.maxCoeff(), post.maxCoeff())}};
+    Figure figure;
+    figure.title = count(n.recovered + n.improved) + " of " + count(c.change.n_used) +
+                   " patients improved reliably, " + count(n.deteriorated) + " deteriorated";
+    figure.caption =
+        "Outcome at intake and at the end; within the band the change is within the error of "
+        "measurement.";
+    figure.x = {.label = study_.columns.outcome + " at intake"};
+    figure.y = {.label = study_.columns.outcome + " at the end"};
+    figure.layers.push_back(Band{.x = ends,
+                                 .lower = (ends.array() - threshold).matrix(),
+                                 .upper = (ends.array() + threshold).matrix(),
+                                 .series = 2});
+    figure.layers.push_back(Points{.x = pre, .y = post, .series = 0, .hollow = true});
+    BulletList facts{.items = {"Reliable change (Jacobson & Truax, 1991): beyond ±" +
+                               number(threshold) +
+                               " points, with a reliability of the outcome of " +
+                               number(c.reliability) + " as given."}};
+    if (c.gains)
+      facts.items.push_back(
+          "Sudden gains (Tang & DeRubeis, 1999), cut-off " + number(c.gain_cutoff) + ": " +
+          count(static_cast<Index>(c.gains->events.size())) + " in " + count(c.gains->persons) +
+          " patients; sudden losses: " + count(static_cast<Index>(c.losses->events.size())) +
+          " in " + count(c.losses->persons) + ".");
+    return {.title = "Change", .blocks = {std::move(figure), std::move(facts)}};
   }
 
   PageSection congruence() const {

@@ -6,9 +6,13 @@
 #include <rapport/agree/icc.hpp>
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
+#include <rapport/alliance/dropout.hpp>
 #include <rapport/alliance/outcome.hpp>
+#include <rapport/alliance/patients.hpp>
+#include <rapport/alliance/perspective.hpp>
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/base/random.hpp>
+#include <rapport/correlate/repeated_measures.hpp>
 
 #include <optional>
 #include <string>
@@ -20,6 +24,9 @@ namespace rapport {
 struct StudyOptions {
   Index early_sessions = 3;  ///< sessions 1 … k make the early alliance
   RuptureOptions ruptures = {};
+  double outcome_reliability = 0.85;  ///< of the outcome, for reliable change
+  Index replicates = 1000;            ///< of bootstrap intervals
+  Seed seed = Seed{1};
   double confidence_level = 0.95;
   int threads = 1;
 };
@@ -31,9 +38,17 @@ struct [[nodiscard]] RaterAgreement {
   ConcordanceResult concordance;
 };
 
+/// Two variables over sessions: within and between patients.
+struct StudyCorrelation {
+  std::string x;
+  std::string y;
+  WithinBetweenResult correlation;
+};
+
 /// A model of the study, by the name that results refer to.
 struct StudyModel {
   std::string name;
+  bool of_patients;      ///< fitted to patient_table in place of the sessions
   std::string question;  ///< what it answers, in a phrase
   FittedModel model;
 };
@@ -53,6 +68,7 @@ struct [[nodiscard]] StudyAnalysis {
   std::vector<SessionDescription> by_session;
   std::optional<RaterAgreement> agreement;           ///< over sessions, as if they were independent
   std::optional<RaterAgreement> agreement_of_means;  ///< over the patients' means
+  std::vector<StudyCorrelation> correlations;
   std::optional<Disaggregation> disaggregation;
   std::optional<SessionModeration> session_moderation;
   std::optional<TreatmentModeration> treatment_moderation;
@@ -61,6 +77,12 @@ struct [[nodiscard]] StudyAnalysis {
   std::optional<StudyCrossLagged> cross_lagged;
   std::optional<ResponseSurfaceResult>
       congruence;  ///< outcome on both ratings, with a random intercept of the patient
+  Table patients;  ///< as patient_table makes it
+  std::optional<EarlyAlliance> early;
+  std::optional<PerspectiveComparison> perspectives;
+  std::optional<TherapistEffects> therapists;
+  std::optional<DropoutHazard> dropout;
+  std::optional<OutcomeChange> change;
   std::optional<RuptureAnalysis> ruptures;
   std::vector<StudyModel> models;
   std::vector<std::string> warnings;
