@@ -42,6 +42,7 @@
 #include <rapport/mixed/objective.hpp>
 #include <rapport/mixed/predict.hpp>
 #include <rapport/mixed/r_squared.hpp>
+#include <rapport/mixed/residual.hpp>
 #include <rapport/mixed/saved_fit.hpp>
 #include <rapport/mixed/summary.hpp>
 #include <rapport/mixed/term_tests.hpp>
@@ -109,6 +110,7 @@
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/correlate.hpp>
+#include <rapport/report/generalized.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/meta.hpp>

@@ -473,4 +473,32 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
   return fit;
 }
 
+MixedFit linear_part(const Design& design, const GeneralizedFit& fit) {
+  MixedFit linear{};
+  linear.fixed = fit.fixed;
+  linear.random = fit.random;
+  linear.criterion = fit.criterion;
+  linear.optimizer = fit.optimizer;
+  linear.data = fit.data;
+  double variance = missing;
+  constexpr double pi = 3.14159265358979323846;
+  if (fit.link == Link::logit) variance = pi * pi / 3;
+  if (fit.link == Link::probit) variance = 1;
+  if (fit.link == Link::cloglog) variance = pi * pi / 6;
+  if (fit.link == Link::log) {
+    // log(1 + Var(y) / mean²) at the marginal mean exp(mean of Xβ + half the random variance).
+    const VectorXd fixed = design.fixed(Eigen::all, fit.fixed.columns) * fit.fixed.estimate;
+    double random = 0;
+    for (std::size_t t = 0; t < design.random.size(); ++t) {
+      const MatrixXd& z = design.random[t].columns;
+      random += (z.transpose() * z).cwiseProduct(fit.random[t].covariance).sum() /
+                static_cast<double>(z.rows());
+    }
+    const double mean = std::exp(fixed.mean() + 0.5 * random);
+    variance = std::log1p(1 / mean + (fit.family == Family::nbinom2 ? 1 / fit.dispersion : 0));
+  }
+  linear.residual.sd = std::sqrt(variance);
+  return linear;
+}
+
 }  // namespace rapport

@@ -72,8 +72,7 @@ std::optional<IntervalMethod> parse_interval_method(std::string_view text) {
   return std::nullopt;
 }
 
-MixedSummary summarize(const Design& design, const MixedModel& model, const MixedFit& fit,
-                       const FixedInference& inference, const SummaryOptions& options) {
+MixedSummary summarize(const Design& design, const MixedFit& fit, const FixedInference& inference) {
   MixedSummary summary{
       .formula = design.frame.formula.response.empty() ? "" : to_string(design.frame.formula),
       .fit = fit,
@@ -88,9 +87,15 @@ MixedSummary summarize(const Design& design, const MixedModel& model, const Mixe
   for (Index j = 0; j < p; ++j)
     summary.fixed.push_back(inference.contrast(Eigen::VectorXd::Unit(p, j)));
   if (!design.frame.fixed.terms.empty()) summary.tests = type3_tests(design, fit.fixed, inference);
+  summary.intervals = wald_intervals(fit.fixed, summary.fixed);
+  return summary;
+}
+
+MixedSummary summarize(const Design& design, const MixedModel& model, const MixedFit& fit,
+                       const FixedInference& inference, const SummaryOptions& options) {
+  MixedSummary summary = summarize(design, fit, inference);
   switch (options.intervals) {
     case IntervalMethod::wald:
-      summary.intervals = wald_intervals(fit.fixed, summary.fixed);
       break;
     case IntervalMethod::profile:
       summary.intervals = profile_intervals(model, options.confidence_level);

@@ -283,17 +283,6 @@ bool is_generalized(const FitArguments& arguments) {
          arguments.residual != "independent" || arguments.variance != "constant";
 }
 
-Outcome fit_generalized(const FitArguments& arguments, const Formula& formula, const Table& table) {
-  const Family family = family_of(arguments);
-  const ResponseKind response = family == Family::binomial     ? ResponseKind::binary
-                                : family == Family::cumulative ? ResponseKind::ordered
-                                                               : ResponseKind::numeric;
-  (void)make_design(formula, table, design_options(arguments, response));
-  throw UsageError(
-      "rapport fit: --family other than gaussian, --link, --residual and --variance are not "
-      "available yet");
-}
-
 void add_fit(CLI::App& program, Chosen& chosen) {
   const auto arguments = std::make_shared<FitArguments>();
   CLI::App* command =

@@ -80,4 +80,10 @@ struct [[nodiscard]] GeneralizedFit {
 /// a link that does not suit the family.
 GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options = {});
 
+/// The fit on the scale of the linear predictor, for summaries, tests, means, slopes and
+/// predictions. `residual.sd` is the square root of the distribution's own variance there
+/// (Nakagawa, Johnson & Schielzeth 2017): π²/3 for logit, 1 for probit, π²/6 for cloglog, and for
+/// counts the lognormal approximation at the mean.
+[[nodiscard]] MixedFit linear_part(const Design& design, const GeneralizedFit& fit);
+
 }  // namespace rapport

@@ -50,6 +50,10 @@ struct [[nodiscard]] MixedSummary {
 MixedSummary summarize(const Design& design, const MixedModel& model, const MixedFit& fit,
                        const FixedInference& inference, const SummaryOptions& options = {});
 
+/// The same with Wald intervals for a fit that has no MixedModel: a residual structure, or the
+/// linear part of a generalized model.
+MixedSummary summarize(const Design& design, const MixedFit& fit, const FixedInference& inference);
+
 /// Makes the model, fits it and summarises it.
 MixedSummary analyse_mixed_model(const Formula& formula, const Table& table,
                                  const FitOptions& fit_options = {},

@@ -1,0 +1,112 @@
+#include <rapport/report/generalized.hpp>
+#include <rapport/report/mixed.hpp>
+#include <rapport/report/text.hpp>
+
+#include <cmath>
+#include <utility>
+
+namespace rapport::report {
+namespace {
+
+Json other_parameters_json(const std::vector<OtherParameter>& parameters) {
+  Json rows = Json::array();
+  for (const OtherParameter& parameter : parameters) {
+    rows.push_back(Json::object({{"term", parameter.term},
+                                 {"estimate", parameter.estimate},
+                                 {"standard_error", parameter.standard_error}}));
+  }
+  return rows;
+}
+
+Json named_numbers(const std::vector<std::pair<std::string, double>>& values) {
+  Json json = Json::object();
+  for (const auto& value : values) json.set(value.first, value.second);
+  return json;
+}
+
+Json residual_json(const ResidualFit& fit) {
+  Json json =
+      Json::object({{"sd", fit.fit.residual.sd}, {"structure", to_string(fit.correlation)}});
+  for (const auto& parameter : fit.correlation_parameters)
+    json.set(parameter.first, parameter.second);
+  if (fit.correlation_matrix.size() > 0) {
+    json.set("times", Json(Eigen::VectorXd(Eigen::Map<const Eigen::VectorXd>(
+                          fit.times.data(), static_cast<Index>(fit.times.size())))));
+    json.set("correlation", Json(fit.correlation_matrix));
+  }
+  if (!fit.variance_parameters.empty()) {
+    json.set("variance_parameters", named_numbers(fit.variance_parameters));
+  }
+  return json;
+}
+
+/// The lines of `text` from its table of fixed effects on, under another heading.
+std::string with_heading(const std::string& heading, const std::string& text) {
+  const std::size_t second_line = text.find('\n');
+  return heading + text.substr(second_line);
+}
+
+}  // namespace
+
+Json to_json(const MixedSummary& summary, const GeneralizedFit& fit) {
+  const Json base = to_json(summary);
+  Json json = Json::object();
+  for (const auto& member : base.members()) {
+    if (member.first == "residual") continue;  // the family has its own
+    json.set(member.first, member.second);
+    if (member.first != "random_effects") continue;
+    if (!fit.thresholds.empty()) json.set("thresholds", other_parameters_json(fit.thresholds));
+    if (!std::isnan(fit.dispersion)) {
+      json.set("dispersion", fit.dispersion);
+      json.set("dispersion_standard_error", fit.dispersion_standard_error);
+    }
+  }
+  json.set("family", to_string(fit.family));
+  json.set("link", to_string(fit.link));
+  json.set("method", fit.method);
+  return json;
+}
+
+Json to_json(const MixedSummary& summary, const ResidualFit& fit) {
+  Json json = to_json(summary);
+  json.set("residual", residual_json(fit));
+  return json;
+}
+
+std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& fit) {
+  const std::string kind =
+      fit.random.empty() ? "Generalized linear model" : "Generalized linear mixed model";
+  std::string text = with_heading("  " + kind + " (" + std::string(to_string(fit.family)) + ", " +
+                                      std::string(to_string(fit.link)) + ") by " + fit.method +
+                                      ": " + summary.formula,
+                                  mixed_text(summary));
+  if (!fit.thresholds.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const OtherParameter& threshold : fit.thresholds) {
+      rows.push_back(
+          {threshold.term, number(threshold.estimate), number(threshold.standard_error)});
+    }
+    text += "\nThresholds\n" + aligned({"", "b", "SE"}, rows);
+  }
+  if (!std::isnan(fit.dispersion)) {
+    text += "\n  Dispersion " + number(fit.dispersion) + " (SE " +
+            number(fit.dispersion_standard_error) + ")\n";
+  }
+  return text;
+}
+
+std::string residual_text(const MixedSummary& summary, const ResidualFit& fit) {
+  std::string text =
+      mixed_text(summary) + "\n  Residuals: " + std::string(to_string(fit.correlation));
+  for (const auto& parameter : fit.correlation_parameters) {
+    text += ", " + parameter.first + " " + number(parameter.second);
+  }
+  for (const auto& parameter : fit.variance_parameters) {
+    text += "; " + parameter.first + " " + number(parameter.second);
+  }
+  text += "\n";
+  if (fit.correlation_matrix.size() > 0) text += plain_text(Json(fit.correlation_matrix));
+  return text;
+}
+
+}  // namespace rapport::report
