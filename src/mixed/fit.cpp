@@ -241,11 +241,8 @@ MixedFit MixedModel::fit(const FitOptions& options) const {
     throw InvalidArgument("fit: `iterations` is negative; at least 0 is required");
   const Objective objective(*data_->products, data_->structure, options.criterion,
                             data_->observations);
-  std::vector<Eigen::MatrixXd> start;
-  for (Index level = 0; level < data_->structure.n_levels(); ++level)
-    start.push_back(MatrixXd::Identity(data_->structure.size(level), data_->structure.size(level)));
   return describe_fit(
-      *data_, minimize_criterion(objective, data_->structure.theta(start), options.iterations),
+      *data_, minimize_criterion(objective, identity_theta(data_->structure), options.iterations),
       options);
 }
 

@@ -27,17 +27,21 @@ VectorXd combination(const VectorXd& coefficients) {
 }  // namespace
 
 Objective::Objective(const CrossProducts& products, const CovarianceStructure& structure,
-                     Criterion criterion, Index observations)
+                     Criterion criterion, Index observations, MatrixXd projection)
     : products_(products),
       structure_(structure),
       criterion_(criterion),
-      observations_(static_cast<double>(observations)) {
+      observations_(static_cast<double>(observations)),
+      projection_(std::move(projection)) {
+  const Index columns = projection_.size() == 0 ? products_.fixed_columns() : projection_.cols();
   degrees_ = observations_;
-  if (criterion_ == Criterion::reml) degrees_ -= static_cast<double>(products_.fixed_columns() - 1);
+  if (criterion_ == Criterion::reml) degrees_ -= static_cast<double>(columns - 1);
 }
 
 ProfiledValue Objective::value(const VectorXd& theta) const {
-  const WeightedGram weighted = products_.value(structure_.factors(theta));
+  WeightedGram weighted = products_.value(structure_.factors(theta));
+  if (projection_.size() > 0)
+    weighted.gram = (projection_.transpose() * weighted.gram * projection_).eval();
   const Index p = weighted.gram.rows() - 1;
   ProfiledValue result;
   const Eigen::LLT<MatrixXd> llt(weighted.gram);
@@ -68,8 +72,12 @@ CriterionDerivatives Objective::derivatives(const VectorXd& theta,
   const VectorXd residual = combination(at_theta.coefficients);
   MatrixXd trace_factor = MatrixXd::Zero(p + 1, reml ? p : 0);
   if (reml) trace_factor.topRows(p) = at_theta.inverse_root;
-  const GramDerivatives d =
-      products_.derivatives(structure_.factors(theta), trace_factor, residual);
+  GramDerivatives d = projection_.size() == 0
+                          ? products_.derivatives(structure_.factors(theta), trace_factor, residual)
+                          : products_.derivatives(structure_.factors(theta), projection_ * trace_factor,
+                                                  projection_ * residual);
+  if (projection_.size() > 0)
+    for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 
   CriterionDerivatives result;
   result.trace = d.log_determinant;
@@ -309,6 +317,13 @@ class Search {
 };
 
 }  // namespace
+
+VectorXd identity_theta(const CovarianceStructure& structure) {
+  std::vector<MatrixXd> factors;
+  for (Index level = 0; level < structure.n_levels(); ++level)
+    factors.push_back(MatrixXd::Identity(structure.size(level), structure.size(level)));
+  return structure.theta(factors);
+}
 
 CriterionOptimum minimize_criterion(const Objective& objective, const VectorXd& start,
                                     Index iterations) {

@@ -34,8 +34,10 @@ struct CriterionDerivatives {
 /// The profiled criterion of compressed data, as a function of θ.
 class Objective {
  public:
+  /// `projection` (M × M'), if it is not empty, replaces W = [X y] by W · projection: a constraint on
+  /// the fixed effects.
   Objective(const CrossProducts& products, const CovarianceStructure& structure,
-            Criterion criterion, Index observations);
+            Criterion criterion, Index observations, Eigen::MatrixXd projection = {});
 
   [[nodiscard]] const CovarianceStructure& structure() const { return structure_; }
   /// ν.
@@ -50,8 +52,12 @@ class Objective {
   const CovarianceStructure& structure_;
   Criterion criterion_;
   double observations_;
+  Eigen::MatrixXd projection_;
   double degrees_ = 0;
 };
+
+/// θ at which every effect varies as much as its error: Λ = I.
+[[nodiscard]] Eigen::VectorXd identity_theta(const CovarianceStructure& structure);
 
 /// The end of a search for the least criterion.
 struct CriterionOptimum {
