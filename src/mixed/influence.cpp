@@ -1,12 +1,12 @@
-#include <Eigen/Cholesky>
-
-#include <cmath>
-#include <optional>
-
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/base/parallel.hpp>
 #include <rapport/mixed/inference.hpp>
+
+#include <Eigen/Cholesky>
+
+#include <cmath>
+#include <optional>
 
 namespace rapport {
 namespace {
@@ -64,10 +64,9 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Mixed
   std::vector<LevelInfluence> result(levels.size());
   parallel_for(static_cast<Index>(levels.size()), threads, [&](Index level) {
     const auto i = static_cast<std::size_t>(level);
-    result[i] = compare(fit,
-                        fit_without(design, groups, static_cast<std::int32_t>(level),
-                                    fit.criterion.method),
-                        levels[i]);
+    result[i] = compare(
+        fit, fit_without(design, groups, static_cast<std::int32_t>(level), fit.criterion.method),
+        levels[i]);
   });
   return result;
 }

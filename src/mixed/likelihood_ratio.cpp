@@ -1,12 +1,12 @@
-#include <algorithm>
-#include <cmath>
-#include <optional>
-#include <vector>
-
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/mixed/inference.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
 
 namespace rapport {
 namespace {

@@ -72,10 +72,11 @@ CriterionDerivatives Objective::derivatives(const VectorXd& theta,
   const VectorXd residual = combination(at_theta.coefficients);
   MatrixXd trace_factor = MatrixXd::Zero(p + 1, reml ? p : 0);
   if (reml) trace_factor.topRows(p) = at_theta.inverse_root;
-  GramDerivatives d = projection_.size() == 0
-                          ? products_.derivatives(structure_.factors(theta), trace_factor, residual)
-                          : products_.derivatives(structure_.factors(theta), projection_ * trace_factor,
-                                                  projection_ * residual);
+  GramDerivatives d =
+      projection_.size() == 0
+          ? products_.derivatives(structure_.factors(theta), trace_factor, residual)
+          : products_.derivatives(structure_.factors(theta), projection_ * trace_factor,
+                                  projection_ * residual);
   if (projection_.size() > 0)
     for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 

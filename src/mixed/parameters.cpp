@@ -1,13 +1,12 @@
 #include "parameters.hpp"
 
-#include <cmath>
-
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/mixed/inference.hpp>
 
 #include "model.hpp"
+#include <cmath>
 
 namespace rapport {
 namespace {
@@ -58,22 +57,25 @@ VectorXd parameter_gradient(const MixedModel::Data& data, const MixedFit& fit,
       gradient[k] = change(i, i) / (2 * random.sd[i]);
     } else {
       const double rho = random.correlation(i, j);
-      gradient[k] = change(i, j) / (random.sd[i] * random.sd[j]) -
-                    0.5 * rho * (change(i, i) / random.covariance(i, i) + change(j, j) / random.covariance(j, j));
+      gradient[k] =
+          change(i, j) / (random.sd[i] * random.sd[j]) -
+          0.5 * rho *
+              (change(i, i) / random.covariance(i, i) + change(j, j) / random.covariance(j, j));
     }
   }
   return gradient;
 }
 
 /// Wald limits on the log scale of an SD, and on Fisher's z of a correlation.
-ConfidenceInterval transformed_interval(FitParameter::Kind kind, double estimate, double standard_error,
-                                        double level) {
+ConfidenceInterval transformed_interval(FitParameter::Kind kind, double estimate,
+                                        double standard_error, double level) {
   if (kind == FitParameter::Kind::correlation) {
     ConfidenceInterval ci =
         normal_interval(std::atanh(estimate), standard_error / (1 - estimate * estimate), level);
     return {std::tanh(ci.lower), std::tanh(ci.upper), level};
   }
-  const ConfidenceInterval ci = normal_interval(std::log(estimate), standard_error / estimate, level);
+  const ConfidenceInterval ci =
+      normal_interval(std::log(estimate), standard_error / estimate, level);
   return {std::exp(ci.lower), std::exp(ci.upper), level};
 }
 
@@ -84,10 +86,12 @@ std::vector<FitParameter> fit_parameters(const MixedFit& fit) {
   for (std::size_t t = 0; t < fit.random.size(); ++t) {
     const RandomEffects& term = fit.random[t];
     for (Index j = 0; j < term.sd.size(); ++j) {
-      result.push_back({"sd(" + term.terms[at(j)] + "|" + term.factor + ")", FitParameter::Kind::sd, t, j, j});
+      result.push_back(
+          {"sd(" + term.terms[at(j)] + "|" + term.factor + ")", FitParameter::Kind::sd, t, j, j});
       for (Index i = j + 1; i < term.sd.size(); ++i)
-        result.push_back({"cor(" + term.terms[at(j)] + "," + term.terms[at(i)] + "|" + term.factor + ")",
-                          FitParameter::Kind::correlation, t, i, j});
+        result.push_back(
+            {"cor(" + term.terms[at(j)] + "," + term.terms[at(i)] + "|" + term.factor + ")",
+             FitParameter::Kind::correlation, t, i, j});
     }
   }
   result.push_back({"sigma", FitParameter::Kind::sigma});
@@ -98,11 +102,14 @@ std::vector<FitParameter> fit_parameters(const MixedFit& fit) {
 
 double parameter_estimate(const MixedFit& fit, const FitParameter& parameter) {
   switch (parameter.kind) {
-    case FitParameter::Kind::sd: return fit.random[parameter.term].sd[parameter.row];
+    case FitParameter::Kind::sd:
+      return fit.random[parameter.term].sd[parameter.row];
     case FitParameter::Kind::correlation:
       return fit.random[parameter.term].correlation(parameter.row, parameter.column);
-    case FitParameter::Kind::sigma: return fit.residual.sd;
-    case FitParameter::Kind::fixed: return fit.fixed.estimate[parameter.row];
+    case FitParameter::Kind::sigma:
+      return fit.residual.sd;
+    case FitParameter::Kind::fixed:
+      return fit.fixed.estimate[parameter.row];
   }
   throw InvalidArgument("parameter_estimate: not a FitParameter::Kind");
 }
@@ -121,8 +128,9 @@ std::vector<ParameterInterval> variance_intervals(const MixedModel& model, const
                               : !(estimate > 0);
     const double standard_error = boundary ? missing : std::sqrt(variance);
     result.push_back({parameter.name, estimate, standard_error,
-                      boundary ? ConfidenceInterval{missing, missing, level}
-                               : transformed_interval(parameter.kind, estimate, standard_error, level)});
+                      boundary
+                          ? ConfidenceInterval{missing, missing, level}
+                          : transformed_interval(parameter.kind, estimate, standard_error, level)});
   }
   return result;
 }

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <rapport/mixed/fit.hpp>
+
 #include <string>
 #include <vector>
-
-#include <rapport/mixed/fit.hpp>
 
 namespace rapport {
 

@@ -1,20 +1,19 @@
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <limits>
-#include <numbers>
-
-#include <Eigen/Cholesky>
-#include <Eigen/LU>
-#include <Eigen/QR>
-
 #include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/minimize.hpp>
 #include <rapport/mixed/inference.hpp>
 
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
+#include <Eigen/QR>
+
 #include "model.hpp"
 #include "parameters.hpp"
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numbers>
 
 namespace rapport {
 namespace {
@@ -40,11 +39,14 @@ struct BlockPlace {
   Index size;
 };
 
-/// −2 log L as a function of the entries of lower triangular factors L of the covariances and of σ, one parameter held at a given value.
+/// −2 log L as a function of the entries of lower triangular factors L of the covariances and of σ,
+/// one parameter held at a given value.
 ///
-/// The effects of the term in question are taken in the user's units with the parameter's effects first, so that their SD is |L₁₁| and
-/// their correlation L₂₁/√(L₂₁² + L₂₂²): to hold either makes the free entries a linear function of fewer variables. All else is on the
-/// model's internal scale, and every unit is such that the estimates have size 1.
+/// The effects of the term in question are taken in the user's units with the parameter's effects
+/// first, so that their SD is |L₁₁| and their correlation L₂₁/√(L₂₁² + L₂₂²): to hold either makes
+/// the free entries a linear function of fewer variables. All else is on the model's internal
+/// scale, and every unit is such that the estimates have size 1. Where a correlation is held, the
+/// two lengths that give it its sign are positive: their logarithms are free.
 class HeldDeviance {
  public:
   HeldDeviance(const MixedModel::Data& data, const MixedFit& fit, const FitParameter& parameter)
@@ -70,10 +72,9 @@ class HeldDeviance {
   double operator()(double value) {
     hold(value);
     const Optimum optimum = minimize_newton(
-        [this](const VectorXd& x, Derivatives& derivatives) { evaluate(x, derivatives); }, free_,
+        [this](const VectorXd& x, Derivatives& derivatives) { evaluate(x, derivatives); }, start_,
         {.iterations = 100, .gradient_tolerance = 1e-10});
-    free_ = optimum.argument;
-    entries_ = offset_ + basis_ * free_;
+    entries_ = offset_ + basis_ * unlogged(optimum.argument);
     return optimum.value;
   }
 
@@ -109,10 +110,12 @@ class HeldDeviance {
     const std::vector<CovarianceStructure::Coordinate>& coordinates = data_.structure.coordinates();
     for (std::size_t k = 0; k < coordinates.size(); ++k) {
       double& entry = entries_[static_cast<Index>(k)];
-      const bool own = parameter_.kind != FitParameter::Kind::sigma && coordinates[k].level == block_.level &&
-                       coordinates[k].row >= block_.first && coordinates[k].row < block_.first + block_.size;
+      const bool own = parameter_.kind != FitParameter::Kind::sigma &&
+                       coordinates[k].level == block_.level && coordinates[k].row >= block_.first &&
+                       coordinates[k].row < block_.first + block_.size;
       const double unit = own ? 1 : sigma_unit_;
-      if (coordinates[k].row == coordinates[k].column && std::abs(entry) < little * unit) entry = little * unit;
+      if (coordinates[k].row == coordinates[k].column && std::abs(entry) < little * unit)
+        entry = little * unit;
     }
   }
 
@@ -144,6 +147,7 @@ class HeldDeviance {
     offset_ = VectorXd::Zero(n + 1);
     basis_ = MatrixXd::Identity(n + 1, n + 1);
     Index removed = n;
+    std::vector<bool> logged(at(n + 1), false);
     switch (parameter_.kind) {
       case FitParameter::Kind::sd:
         removed = coordinate(0, 0);
@@ -153,27 +157,39 @@ class HeldDeviance {
         removed = coordinate(1, 0);
         const Index kept = coordinate(1, 1);
         const double length = std::hypot(entries_[removed], entries_[kept]);
-        entries_[kept] = length;
+        entries_[kept] = std::max(length, 1e-3);
+        logged[at(kept)] = true;
+        logged[at(coordinate(0, 0))] = true;
         basis_(removed, kept) = value;
         basis_(kept, kept) = std::sqrt(std::max(0.0, 1 - value * value));
         break;
       }
       case FitParameter::Kind::sigma:
-      case FitParameter::Kind::fixed: offset_[n] = value * data_.response_scale / sigma_unit_; break;
+      case FitParameter::Kind::fixed:
+        offset_[n] = value * data_.response_scale / sigma_unit_;
+        break;
     }
-    free_.resize(n);
+    start_.resize(n);
+    logged_.clear();
     MatrixXd kept_basis(n + 1, n);
     for (Index k = 0, column = 0; k <= n; ++k) {
       if (k == removed) continue;
-      free_[column] = entries_[k];
+      if (logged[at(k)]) logged_.push_back(column);
+      start_[column] = logged[at(k)] ? std::log(std::max(entries_[k], 1e-3)) : entries_[k];
       kept_basis.col(column++) = basis_.col(k);
     }
     basis_ = std::move(kept_basis);
   }
 
+  [[nodiscard]] VectorXd unlogged(VectorXd x) const {
+    for (const Index k : logged_) x[k] = std::exp(x[k]);
+    return x;
+  }
+
   void evaluate(const VectorXd& x, Derivatives& derivatives) const {
     const Index n = data_.structure.n_parameters();
-    const VectorXd entries = offset_ + basis_ * x;
+    const VectorXd free = unlogged(x);
+    const VectorXd entries = offset_ + basis_ * free;
     const double sigma = entries[n] * sigma_unit_;
     if (!(sigma > 0)) {
       derivatives.value = infinity;
@@ -188,7 +204,8 @@ class HeldDeviance {
       factor = (maps_[level] * factor / sigma).eval();
       Index first = 0;
       for (const Index size : data_.structure.blocks(static_cast<Index>(level))) {
-        factor.block(first, first, size, size) = triangular_factor(factor.block(first, first, size, size));
+        factor.block(first, first, size, size) =
+            triangular_factor(factor.block(first, first, size, size));
         first += size;
       }
     }
@@ -232,6 +249,12 @@ class HeldDeviance {
         data_.structure.curvature(covariance_map_.transpose() * first.head(n));
     derivatives.gradient = basis_.transpose() * (jacobian.transpose() * first);
     derivatives.hessian = basis_.transpose() * hessian * basis_;
+    for (const Index k : logged_) {
+      derivatives.gradient[k] *= free[k];
+      derivatives.hessian.row(k) *= free[k];
+      derivatives.hessian.col(k) *= free[k];
+      derivatives.hessian(k, k) += derivatives.gradient[k];
+    }
   }
 
   const MixedModel::Data& data_;
@@ -245,7 +268,8 @@ class HeldDeviance {
   VectorXd entries_;
   VectorXd offset_;
   MatrixXd basis_;
-  VectorXd free_;
+  VectorXd start_;
+  std::vector<Index> logged_;  ///< free variables that are logarithms
 };
 
 /// The least deviance with a fixed effect at `value`: its column moves into the response.
@@ -254,7 +278,8 @@ class HeldCoefficient {
   HeldCoefficient(const MixedModel::Data& data, const MixedFit& fit, Index coefficient)
       : data_(data), theta_(fit.information.theta) {
     // The coefficient is weights'β̃ + shift in the internal β̃.
-    const VectorXd weights = data.fixed_transform.row(coefficient).transpose() / data.response_scale;
+    const VectorXd weights =
+        data.fixed_transform.row(coefficient).transpose() / data.response_scale;
     shift_ = data.fixed_shift[coefficient];
     direction_ = weights / weights.squaredNorm();
     const Eigen::HouseholderQR<MatrixXd> qr(weights);
@@ -290,17 +315,24 @@ class HeldCoefficient {
 };
 
 /// Where √(deviance − least) reaches `target` on one side of the estimate, or the boundary.
-double profile_limit(const std::function<double(double)>& deviance, double least, double estimate,
+double profile_limit(std::function<double(double)> deviance, double least, double estimate,
                      double step, double boundary, double target) {
-  const auto root_at = [&](double value) { return std::sqrt(std::max(0.0, deviance(value) - least)); };
-  if (estimate == boundary || (std::isfinite(boundary) && root_at(boundary) <= target)) return boundary;
+  const auto root_at = [least](std::function<double(double)>& held, double value) {
+    return std::sqrt(std::max(0.0, held(value) - least));
+  };
+  if (estimate == boundary) return boundary;
+  if (std::isfinite(boundary)) {
+    std::function<double(double)> apart =
+        deviance;  // so that the next search starts near the estimate
+    if (root_at(apart, boundary) <= target) return boundary;
+  }
   double inside = estimate;
   double inside_root = 0;
   double outside = boundary;
   double candidate = estimate + step;
   if ((boundary - candidate) * step <= 0) candidate = 0.5 * (estimate + boundary);
   for (int iteration = 0; iteration < 100; ++iteration) {
-    const double root = root_at(candidate);
+    const double root = root_at(deviance, candidate);
     if (std::abs(root - target) < 1e-9 * target) return candidate;
     // The root is nearly linear in the parameter.
     const double slope = (root - inside_root) / (candidate - inside);
@@ -311,9 +343,12 @@ double profile_limit(const std::function<double(double)>& deviance, double least
     } else {
       outside = candidate;
     }
-    const double farthest = std::isfinite(outside) ? outside : inside + 4 * std::abs(inside - estimate) * (step > 0 ? 1 : -1);
+    const double farthest = std::isfinite(outside)
+                                ? outside
+                                : inside + 4 * std::abs(inside - estimate) * (step > 0 ? 1 : -1);
     if (!std::isfinite(next) || (next - inside) * step <= 0) next = 0.5 * (inside + farthest);
-    if ((farthest - next) * step <= 0) next = std::isfinite(outside) ? 0.5 * (inside + outside) : farthest;
+    if ((farthest - next) * step <= 0)
+      next = std::isfinite(outside) ? 0.5 * (inside + outside) : farthest;
     if (std::abs(next - candidate) <= 1e-13 * std::abs(candidate)) return next;
     candidate = next;
   }
@@ -327,10 +362,13 @@ struct Boundaries {
 
 Boundaries boundaries_of(FitParameter::Kind kind) {
   switch (kind) {
-    case FitParameter::Kind::sd: return {0, infinity};
-    case FitParameter::Kind::correlation: return {-1, 1};
+    case FitParameter::Kind::sd:
+      return {0, infinity};
+    case FitParameter::Kind::correlation:
+      return {-1, 1};
     case FitParameter::Kind::sigma:
-    case FitParameter::Kind::fixed: break;
+    case FitParameter::Kind::fixed:
+      break;
   }
   return {-infinity, infinity};
 }
@@ -339,7 +377,8 @@ Boundaries boundaries_of(FitParameter::Kind kind) {
 double first_step(const MixedModel& model, const MixedFit& fit, const FitParameter& parameter,
                   const std::vector<ParameterInterval>& wald, double target) {
   double standard_error = missing;
-  if (parameter.kind == FitParameter::Kind::fixed) standard_error = fit.fixed.standard_error[parameter.row];
+  if (parameter.kind == FitParameter::Kind::fixed)
+    standard_error = fit.fixed.standard_error[parameter.row];
   for (const ParameterInterval& interval : wald)
     if (interval.parameter == parameter.name && parameter.kind != FitParameter::Kind::fixed)
       standard_error = interval.standard_error;
@@ -349,7 +388,8 @@ double first_step(const MixedModel& model, const MixedFit& fit, const FitParamet
   return 0.3 * fit.residual.sd * term.transform.row(parameter.row).norm();
 }
 
-ParameterInterval profile_interval(const MixedModel& model, const MixedFit& fit, const FitParameter& parameter,
+ParameterInterval profile_interval(const MixedModel& model, const MixedFit& fit,
+                                   const FitParameter& parameter,
                                    const std::vector<ParameterInterval>& wald, double level) {
   const double estimate = parameter_estimate(fit, parameter);
   ParameterInterval result{parameter.name, estimate, missing, {missing, missing, level}};
@@ -365,8 +405,9 @@ ParameterInterval profile_interval(const MixedModel& model, const MixedFit& fit,
     else
       deviance = HeldDeviance(model.data(), fit, parameter);
     double bounded = direction * step;
-    if (parameter.kind == FitParameter::Kind::sigma && direction < 0) bounded = -std::min(step, 0.5 * estimate);
-    return profile_limit(deviance, least, estimate, bounded, boundary, target);
+    if (parameter.kind == FitParameter::Kind::sigma && direction < 0)
+      bounded = -std::min(step, 0.5 * estimate);
+    return profile_limit(std::move(deviance), least, estimate, bounded, boundary, target);
   };
   result.ci.lower = limit(-1, boundaries.lower);
   result.ci.upper = limit(1, boundaries.upper);

@@ -34,8 +34,8 @@ struct CriterionDerivatives {
 /// The profiled criterion of compressed data, as a function of θ.
 class Objective {
  public:
-  /// `projection` (M × M'), if it is not empty, replaces W = [X y] by W · projection: a constraint on
-  /// the fixed effects.
+  /// `projection` (M × M'), if it is not empty, replaces W = [X y] by W · projection: a constraint
+  /// on the fixed effects.
   Objective(const CrossProducts& products, const CovarianceStructure& structure,
             Criterion criterion, Index observations, Eigen::MatrixXd projection = {});
 
