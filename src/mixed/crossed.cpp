@@ -75,8 +75,7 @@ CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
   compress(columns);
 }
 
-// ---- Compression
-// ------------------------------------------------------------------------------------------------------------------
+// ---- Compression ----
 
 void CrossedCrossProducts::compress(const ModelColumns& columns) {
   const Index m = fixed_columns_;
@@ -133,6 +132,7 @@ void CrossedCrossProducts::compress(const ModelColumns& columns) {
     }
     GroupFactor factor = factor_group(work, leaf_size_);
     leaf.r = std::move(factor.r);
+    residual_rows_ += n_rows - (leaf.r.diagonal().array() > 0).count();
     leaf.c = std::move(factor.c);
     const MatrixXd left = work.rightCols(n_root + m).transpose() * work.rightCols(n_root + m);
     std::vector<Index> position = leaf.root_columns;
@@ -202,8 +202,7 @@ std::vector<MatrixXd> CrossedCrossProducts::mean_effect_grams() const {
   return result;
 }
 
-// ---- Value
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- Value ----
 
 CrossedCrossProducts::Node CrossedCrossProducts::leaf_node(const Leaf& leaf,
                                                            const MatrixXd& factor) const {
@@ -268,8 +267,7 @@ WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) c
   return result;
 }
 
-// ---- Derivatives
-// ------------------------------------------------------------------------------------------------------------------
+// ---- Derivatives ----
 
 CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
     const std::vector<MatrixXd>& exact_factors, const MatrixXd& projection) const {
@@ -454,8 +452,40 @@ GramJet CrossedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
           std::move(second.second_log_determinant), std::move(second.second_gram)};
 }
 
-// ---- Effects
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- Simulation ----
+
+std::unique_ptr<CrossProducts> CrossedCrossProducts::simulate(const std::vector<MatrixXd>& factors,
+                                                              const VectorXd& coefficients,
+                                                              double sigma,
+                                                              RandomStream& stream) const {
+  std::unique_ptr<CrossedCrossProducts> drawn(new CrossedCrossProducts(*this));
+  const Index p = fixed_columns_ - 1;
+  VectorXd around(root_size_ + p);  // effects of the root, then β
+  for (std::size_t l = 0; l < root_levels_.size(); ++l) {
+    const RootLevel& level = root_levels_[l];
+    for (Index g = 0; g < level.n_groups; ++g)
+      around.segment(level.first + g * level.size, level.size) =
+          sigma * (factors[l + 1] * normal_vector(level.size, stream));
+  }
+  around.tail(p) = coefficients;
+  for (Leaf& leaf : drawn->leaves_) {
+    const auto met = static_cast<Index>(leaf.root_columns.size());
+    VectorXd response = leaf.r * (sigma * (factors.front() * normal_vector(leaf_size_, stream)));
+    for (Index j = 0; j < met; ++j) response += around[leaf.root_columns[at(j)]] * leaf.c.col(j);
+    response += leaf.c.middleCols(met, p) * coefficients;
+    const VectorXd noise = sigma * normal_vector(leaf_size_, stream);
+    for (Index k = 0; k < leaf_size_; ++k)
+      leaf.c(k, met + p) = response[k] + (leaf.r(k, k) > 0 ? noise[k] : 0.0);
+  }
+  const Index last = root_size_ + p;
+  const VectorXd column =
+      draw_gram_column(remainder_.topLeftCorner(last, last), around, sigma, residual_rows_, stream);
+  drawn->remainder_.col(last) = column;
+  drawn->remainder_.row(last) = column.transpose();
+  return drawn;
+}
+
+// ---- Effects ----
 
 std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<MatrixXd>& factors,
                                                         const VectorXd& combination) const {

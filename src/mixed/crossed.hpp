@@ -3,6 +3,7 @@
 #include <rapport/mixed/cross_products.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace rapport {
@@ -26,6 +27,10 @@ class CrossedCrossProducts final : public CrossProducts {
   [[nodiscard]] std::vector<LevelEffects> effects(
       const std::vector<Eigen::MatrixXd>& factors,
       const Eigen::VectorXd& combination) const override;
+  [[nodiscard]] std::unique_ptr<CrossProducts> simulate(const std::vector<Eigen::MatrixXd>& factors,
+                                                        const Eigen::VectorXd& coefficients,
+                                                        double sigma,
+                                                        RandomStream& stream) const override;
   void transform_effects(const std::vector<Eigen::MatrixXd>& transforms) override;
   [[nodiscard]] std::vector<Eigen::MatrixXd> mean_effect_grams() const override;
 
@@ -45,6 +50,7 @@ class CrossedCrossProducts final : public CrossProducts {
   struct Root;
   struct SecondOrder;
 
+  CrossedCrossProducts(const CrossedCrossProducts&) = default;
   void compress(const ModelColumns& columns);
   [[nodiscard]] Node leaf_node(const Leaf& leaf, const Eigen::MatrixXd& factor) const;
   /// Gram matrix of [Z of the root, X, y] weighted by V₁⁻¹; adds log|V₁|.
@@ -65,6 +71,7 @@ class CrossedCrossProducts final : public CrossProducts {
   Index root_size_ = 0;
   std::vector<Leaf> leaves_;
   Eigen::MatrixXd remainder_;  ///< residual Gram matrix of [Z of the root, X, y]
+  Index residual_rows_ = 0;    ///< dimension of the space of those residuals
 };
 
 }  // namespace rapport

@@ -21,8 +21,7 @@ using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// ---- Columns
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- Columns ----
 
 struct ColumnSummary {
   double mean = 0;
@@ -88,8 +87,7 @@ double log_determinant(const MatrixXd& transform) {
   return transform.diagonal().array().abs().log().sum();
 }
 
-// ---- Levels
-// -----------------------------------------------------------------------------------------------------------------------
+// ---- Levels ----
 
 /// For each group of `a` its group of `b` if the two partition the rows alike.
 std::optional<std::vector<std::int32_t>> same_partition(const RandomTerm& a, const RandomTerm& b) {
@@ -136,8 +134,7 @@ std::vector<LevelPlan> plan_levels(const Design& design) {
   return plans;
 }
 
-// ---- Checks
-// -----------------------------------------------------------------------------------------------------------------------
+// ---- Checks ----
 
 void check_sizes(const Design& design) {
   const Index n = design.response.size();
@@ -186,8 +183,7 @@ void check_factors(const Design& design) {
   }
 }
 
-// ---- Fixed effects
-// ----------------------------------------------------------------------------------------------------------------
+// ---- Fixed effects ----
 
 /// How far the columns of X depend on those before them.
 struct Dependence {
@@ -270,8 +266,7 @@ MatrixXd unweighted_gram(const CrossProducts& products, const CovarianceStructur
   return products.value(structure.factors(VectorXd::Zero(structure.n_parameters()))).gram;
 }
 
-// ---- Assembly
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- Assembly ----
 
 class Assembly {
  public:

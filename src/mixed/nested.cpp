@@ -148,8 +148,7 @@ NestedCrossProducts::NestedCrossProducts(const ModelColumns& columns, Covariance
   compress(columns);
 }
 
-// ---- Compression
-// ------------------------------------------------------------------------------------------------------------------
+// ---- Compression ----
 
 void NestedCrossProducts::arrange(const ModelColumns& columns) {
   if (depth() == 0) return;
@@ -207,12 +206,14 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
   const Level& receiver = levels_[at(base)];
   const Index width = receiver.size + receiver.width;
   remainders_.assign(at(receiver.n_groups), MatrixXd::Zero(width, width));
+  residual_rows_.assign(at(receiver.n_groups), 0);
 
   std::vector<Index> rows(at(columns.rows));
   std::vector<Index> begin;
   if (depth() == 0) {
     // The whole sample is one group without effects, taken in pieces.
     std::iota(rows.begin(), rows.end(), Index{0});
+    residual_rows_.front() = columns.rows;
     for (Index first = 0; first < columns.rows; first += 4096)
       compress_group(columns, rows.data() + first, std::min<Index>(4096, columns.rows - first), 0,
                      remainders_.front());
@@ -231,8 +232,9 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
          ++slot) {
       const std::int32_t g = leaf_group_[at(slot)];
       if (g < 0) continue;
-      compress_group(columns, rows.data() + begin[at(g)], begin[at(g + 1)] - begin[at(g)], slot,
-                     remainder);
+      const Index n_rows = begin[at(g + 1)] - begin[at(g)];
+      compress_group(columns, rows.data() + begin[at(g)], n_rows, slot, remainder);
+      residual_rows_[at(run.parent)] += n_rows - (leaf_r(slot).diagonal().array() > 0).count();
     }
     remainders_[at(run.parent)] += remainder;
   }
@@ -307,8 +309,7 @@ std::vector<MatrixXd> NestedCrossProducts::mean_effect_grams() const {
   return result;
 }
 
-// ---- Value
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- Value ----
 
 std::vector<MatrixXd> NestedCrossProducts::leaf_grams(const std::vector<MatrixXd>& factors,
                                                       double& log_determinant) const {
@@ -354,8 +355,7 @@ WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) co
   return result;
 }
 
-// ---- Derivatives
-// ------------------------------------------------------------------------------------------------------------------
+// ---- Derivatives ----
 
 struct NestedCrossProducts::LeafTerms {
   std::vector<double> a;
@@ -541,8 +541,7 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
   return result;
 }
 
-// ---- Second derivatives in full
-// ---------------------------------------------------------------------------------------------------
+// ---- Second derivatives in full ----
 
 namespace {
 
@@ -661,8 +660,54 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   return result;
 }
 
-// ---- Effects
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- Simulation ----
+
+std::unique_ptr<CrossProducts> NestedCrossProducts::simulate(const std::vector<MatrixXd>& factors,
+                                                             const VectorXd& coefficients,
+                                                             double sigma,
+                                                             RandomStream& stream) const {
+  std::unique_ptr<NestedCrossProducts> drawn(new NestedCrossProducts(*this));
+  // For each group of a level: its own effects, those of the groups around it, and β.
+  std::vector<VectorXd> around = {coefficients};
+  for (Index l = depth() - 1; l >= 1; --l) {
+    const Level& level = levels_[at(l)];
+    std::vector<VectorXd> here;
+    for (Index g = 0; g < level.n_groups; ++g) {
+      const VectorXd& outside = around[at(level.parent[at(g)])];
+      VectorXd joined(level.size + outside.size());
+      joined << sigma * (factors[at(l)] * normal_vector(level.size, stream)), outside;
+      here.push_back(std::move(joined));
+    }
+    around = std::move(here);
+  }
+  if (depth() > 0) {
+    const Level& leaf = levels_.front();
+    const Index last = leaf.width - 1;
+    for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot) {
+      const std::int32_t g = leaf_group_[at(slot)];
+      if (g < 0) continue;
+      const MatrixXd r = leaf_r(slot);
+      MatrixXd c = leaf_c(slot);
+      const VectorXd effects = sigma * (factors.front() * normal_vector(leaf.size, stream));
+      const VectorXd noise = sigma * normal_vector(leaf.size, stream);
+      c.col(last) = r * effects + c.leftCols(last) * around[at(leaf.parent[at(g)])];
+      for (Index k = 0; k < leaf.size; ++k)
+        if (r(k, k) > 0) c(k, last) += noise[k];
+      drawn->set_leaf(slot, r, c);
+    }
+  }
+  for (std::size_t g = 0; g < remainders_.size(); ++g) {
+    MatrixXd& remainder = drawn->remainders_[g];
+    const Index last = remainder.cols() - 1;
+    const VectorXd column = draw_gram_column(remainder.topLeftCorner(last, last), around[g], sigma,
+                                             residual_rows_[g], stream);
+    remainder.col(last) = column;
+    remainder.row(last) = column.transpose();
+  }
+  return drawn;
+}
+
+// ---- Effects ----
 
 std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixXd>& factors,
                                                        const VectorXd& combination) const {

@@ -3,6 +3,7 @@
 #include <rapport/mixed/cross_products.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace rapport {
@@ -29,6 +30,10 @@ class NestedCrossProducts final : public CrossProducts {
   [[nodiscard]] std::vector<LevelEffects> effects(
       const std::vector<Eigen::MatrixXd>& factors,
       const Eigen::VectorXd& combination) const override;
+  [[nodiscard]] std::unique_ptr<CrossProducts> simulate(const std::vector<Eigen::MatrixXd>& factors,
+                                                        const Eigen::VectorXd& coefficients,
+                                                        double sigma,
+                                                        RandomStream& stream) const override;
   void transform_effects(const std::vector<Eigen::MatrixXd>& transforms) override;
   [[nodiscard]] std::vector<Eigen::MatrixXd> mean_effect_grams() const override;
 
@@ -54,6 +59,7 @@ class NestedCrossProducts final : public CrossProducts {
   void compress(const ModelColumns& columns);
   void compress_group(const ModelColumns& columns, const Index* rows, Index n_rows, Index slot,
                       Eigen::MatrixXd& remainder);
+  NestedCrossProducts(const NestedCrossProducts&) = default;
   [[nodiscard]] Index depth() const { return static_cast<Index>(levels_.size()) - 1; }
   [[nodiscard]] Index leaf_doubles() const;
   [[nodiscard]] Eigen::MatrixXd leaf_r(Index slot) const;
@@ -76,6 +82,7 @@ class NestedCrossProducts final : public CrossProducts {
   std::vector<Run> runs_;
   std::vector<Eigen::MatrixXd> remainders_;  ///< residual Gram matrix of each group of level 1 (of
                                              ///< the root where there is no level)
+  std::vector<Index> residual_rows_;         ///< dimension of the space of those residuals
 };
 
 /// True if each group of `inner` lies in one group of `outer`.

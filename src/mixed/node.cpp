@@ -54,6 +54,38 @@ GroupFactor factor_group(MatrixXd& work, Index q) {
   return result;
 }
 
+VectorXd normal_vector(Index n, RandomStream& stream) {
+  VectorXd result(n);
+  for (double& value : result) value = stream.normal();
+  return result;
+}
+
+VectorXd draw_gram_column(const MatrixXd& gram, const VectorXd& v, double sigma, Index rows,
+                          RandomStream& stream) {
+  constexpr double negligible = 1e-12;
+  const Index n = gram.rows();
+  VectorXd result(n + 1);
+  // S'e = P'L√D z with independent z, one a positive pivot; what e holds beside the span of S is
+  // χ².
+  const Eigen::LDLT<MatrixXd> ldlt(gram);
+  const VectorXd pivots = ldlt.vectorD();
+  const double largest = n == 0 ? 0 : pivots.maxCoeff();
+  VectorXd z = VectorXd::Zero(n);
+  Index rank = 0;
+  for (Index i = 0; i < n; ++i)
+    if (pivots[i] > negligible * largest && rank < rows) {
+      z[i] = stream.normal();
+      ++rank;
+    }
+  const double beside = rows > rank ? stream.chi_squared(static_cast<double>(rows - rank)) : 0;
+  VectorXd cross = ldlt.matrixL() * (pivots.cwiseMax(0).cwiseSqrt().cwiseProduct(z));
+  cross = ldlt.transpositionsP().transpose() * cross;
+  const VectorXd mean = gram * v;
+  result.head(n) = mean + sigma * cross;
+  result[n] = v.dot(mean) + 2 * sigma * v.dot(cross) + sigma * sigma * (z.squaredNorm() + beside);
+  return result;
+}
+
 MatrixXd symmetric_unit(Index q, Index row, Index column) {
   MatrixXd e = MatrixXd::Zero(q, q);
   e(row, column) = 1;

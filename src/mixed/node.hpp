@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rapport/base/eigen.hpp>
+#include <rapport/base/random.hpp>
 
 namespace rapport {
 
@@ -27,6 +28,16 @@ struct GroupFactor {
   Eigen::MatrixXd c;
 };
 [[nodiscard]] GroupFactor factor_group(Eigen::MatrixXd& work, Index q);
+
+/// n standard normal values.
+[[nodiscard]] Eigen::VectorXd normal_vector(Index n, RandomStream& stream);
+
+/// The last column of the Gram matrix of [S y], drawn given that of S: y = S v + σe, e standard
+/// normal on `rows` rows (fewer where S lies in a subspace: `rows` is the dimension of the space of
+/// residuals).
+[[nodiscard]] Eigen::VectorXd draw_gram_column(const Eigen::MatrixXd& gram,
+                                               const Eigen::VectorXd& v, double sigma, Index rows,
+                                               RandomStream& stream);
 
 /// The symmetric unit matrix E of a coordinate of ψ: 1 at (row, column) and (column, row).
 [[nodiscard]] Eigen::MatrixXd symmetric_unit(Index q, Index row, Index column);

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <rapport/base/eigen.hpp>
+#include <rapport/base/random.hpp>
 #include <rapport/mixed/covariance.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 /// The likelihood's view of the data. With V = I + Σ Z Ψ Z' (one sum a grouping level), W = [X y]
@@ -45,7 +47,6 @@ struct LevelEffects {
 class CrossProducts {
  public:
   CrossProducts() = default;
-  CrossProducts(const CrossProducts&) = delete;
   CrossProducts& operator=(const CrossProducts&) = delete;
   virtual ~CrossProducts() = default;
 
@@ -59,10 +60,19 @@ class CrossProducts {
   /// `combination` (M) is (−β, 1): W · combination is the residual of the fixed part.
   [[nodiscard]] virtual std::vector<LevelEffects> effects(
       const std::vector<Eigen::MatrixXd>& factors, const Eigen::VectorXd& combination) const = 0;
+  /// The same data with a response drawn from the model: random effects with covariance σ²ΛΛ',
+  /// residuals with variance σ², fixed effects `coefficients` (M − 1). What is drawn are the
+  /// cross-products themselves, which have the distribution of those of a drawn response.
+  [[nodiscard]] virtual std::unique_ptr<CrossProducts> simulate(
+      const std::vector<Eigen::MatrixXd>& factors, const Eigen::VectorXd& coefficients,
+      double sigma, RandomStream& stream) const = 0;
   /// Replaces each level's Z by Z · transform (q × q, upper triangular, invertible).
   virtual void transform_effects(const std::vector<Eigen::MatrixXd>& transforms) = 0;
   /// Mean over a level's groups of Z'Z.
   [[nodiscard]] virtual std::vector<Eigen::MatrixXd> mean_effect_grams() const = 0;
+
+ protected:
+  CrossProducts(const CrossProducts&) = default;
 };
 
 /// A column of the model as it stands in memory, and the affine map to its internal scale: (value −
