@@ -1,6 +1,8 @@
 #include <rapport/alliance/effect_size.hpp>
 #include <rapport/alliance/meta_data.hpp>
 #include <rapport/base/error.hpp>
+#include <rapport/mixed/design.hpp>
+#include <rapport/mixed/formula.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +11,20 @@
 namespace rapport {
 namespace {
 
-std::vector<std::string> columns_used(const MetaColumns& columns) {
-  std::vector<std::string> used = columns.moderators;
+template <class Values>
+Values picked(const Values& values, const std::vector<Index>& positions) {
+  Values result;
+  if (values.empty()) return result;
+  result.reserve(positions.size());
+  for (const Index position : positions)
+    result.push_back(values[static_cast<std::size_t>(position)]);
+  return result;
+}
+
+std::vector<std::string> columns_used(const Table& table, const MetaColumns& columns) {
+  std::vector<std::string> used;
+  for (const std::string& name : columns.moderators)
+    if (table.contains(name)) used.push_back(name);
   for (const std::string& name : {columns.effect, columns.variance, columns.correlation,
                                   columns.size, columns.study, columns.effect_id})
     if (!name.empty()) used.push_back(name);
@@ -77,39 +91,39 @@ void add_studies(MetaData& data, const Table& table, const MetaColumns& columns)
                  "; every effect of a study needs an id of its own");
 }
 
-void add_column(MetaData& data, const Eigen::VectorXd& column, const std::string& term,
-                const std::string& moderator) {
-  data.moderators.conservativeResize(column.size(), data.moderators.cols() + 1);
-  data.moderators.col(data.moderators.cols() - 1) = column;
-  data.terms.push_back(term);
-  data.moderator_of.push_back(moderator);
+/// A column named as it is, or a term in the notation of formulas: `ns(year, 3)`, `rater:year`.
+std::string formula_term(const Table& table, const std::string& moderator) {
+  return table.contains(moderator) ? "`" + moderator + "`" : moderator;
 }
 
-/// A numeric moderator as it is, a categorical one by a column of ones and zeros for each level but
-/// the first.
-void add_moderator(MetaData& data, const Table& table, const std::string& name) {
-  const auto k = static_cast<Index>(data.rows.size());
-  if (table.is_numeric(name)) {
-    const Eigen::VectorXd column = table.numbers(name)(data.rows);
-    if (column.maxCoeff() == column.minCoeff())
-      throw DataError("moderator \"" + name + "\" has the one value " +
-                          shortest_decimal(column[0]) + " in the effects used; leave it out",
-                      table.origin().file);
-    add_column(data, column, name, name);
-    return;
-  }
-  const Factor factor = select(table.factor(name), data.rows);
+void require_varying(const Table& table, const std::string& name) {
+  if (!table.contains(name)) return;
+  const Factor factor = table.factor(name);
   if (factor.level_count() < 2)
-    throw DataError("moderator \"" + name + "\" has the one level \"" + factor.levels[0] +
+    throw DataError("moderator \"" + name + "\" has the one value \"" + factor.levels.at(0) +
                         "\" in the effects used; leave it out",
                     table.origin().file);
-  for (std::size_t level = 1; level < factor.levels.size(); ++level) {
-    Eigen::VectorXd column(k);
-    for (Index i = 0; i < k; ++i)
-      column[i] =
-          factor.codes[static_cast<std::size_t>(i)] == static_cast<std::int32_t>(level) ? 1 : 0;
-    add_column(data, column, name + factor.levels[level], name);
+}
+
+/// The columns of the moderators, and the rows that miss none of them.
+void add_moderators(MetaData& data, const Table& table, const MetaColumns& columns) {
+  if (columns.moderators.empty()) return;
+  const Table used = table.select(data.rows);
+  std::string formula =
+      formula_term(table, columns.correlation.empty() ? columns.effect : columns.correlation) +
+      " ~ 1";
+  for (const std::string& moderator : columns.moderators) {
+    require_varying(used, moderator);
+    formula += " + " + formula_term(table, moderator);
   }
+  const Design design = make_design(parse_formula(formula), used);
+  data.rows = picked(data.rows, design.rows);
+  data.moderators = design.fixed.rightCols(design.fixed.cols() - 1);
+  data.terms.assign(design.fixed_terms.begin() + 1, design.fixed_terms.end());
+  for (const TermColumns& term : design.frame.fixed.terms)
+    if (!term.term.empty())
+      data.moderator_of.insert(data.moderator_of.end(), static_cast<std::size_t>(term.count),
+                               term_label(term.term));
 }
 
 void add_labels(MetaData& data, const Table& table, const MetaColumns& columns) {
@@ -121,16 +135,6 @@ void add_labels(MetaData& data, const Table& table, const MetaColumns& columns) 
                           (with_id ? " / " + cell_text(table.column(columns.effect_id), row) : ""));
 }
 
-template <class Values>
-Values picked(const Values& values, const std::vector<Index>& positions) {
-  Values result;
-  if (values.empty()) return result;
-  result.reserve(positions.size());
-  for (const Index position : positions)
-    result.push_back(values[static_cast<std::size_t>(position)]);
-  return result;
-}
-
 }  // namespace
 
 MetaData make_meta_data(const Table& table, const MetaColumns& columns) {
@@ -140,14 +144,14 @@ MetaData make_meta_data(const Table& table, const MetaColumns& columns) {
     throw InvalidArgument(
         "make_meta_data: give `effect` and `variance`, or `correlation` and `size`");
   MetaData data;
-  data.rows = complete_rows(table, columns_used(columns));
-  data.n_omitted = table.rows() - static_cast<Index>(data.rows.size());
+  data.rows = complete_rows(table, columns_used(table, columns));
   if (data.rows.empty())
     throw DataError("no row has all of the effect, its variance and the moderators",
                     table.origin().file);
+  add_moderators(data, table, columns);
+  data.n_omitted = table.rows() - static_cast<Index>(data.rows.size());
   add_effects(data, table, columns);
   add_studies(data, table, columns);
-  for (const std::string& name : columns.moderators) add_moderator(data, table, name);
   add_labels(data, table, columns);
   return data;
 }

@@ -6,6 +6,7 @@
 #include <rapport/report/meta.hpp>
 
 #include "commands.hpp"
+#include <algorithm>
 #include <filesystem>
 
 namespace rapport::program {
@@ -26,6 +27,21 @@ struct MetaCommand {
   bool influence = false;
   bool blups = false;
 };
+
+/// "rater, ns(year, 3)" to its two terms: a comma within parentheses does not split.
+std::vector<std::string> split_terms(const std::string& text, const std::string& option) {
+  std::vector<std::string> terms;
+  std::ptrdiff_t open = 0;
+  for (const std::string& part : split_list(text, option)) {
+    if (open > 0) {
+      terms.back() += ", " + part;
+    } else {
+      terms.push_back(part);
+    }
+    open += std::count(part.begin(), part.end(), '(') - std::count(part.begin(), part.end(), ')');
+  }
+  return terms;
+}
 
 MetaOptions model_of(const MetaCommand& command, double level) {
   using E = MetaEstimator;
@@ -108,7 +124,7 @@ std::vector<std::string> warnings_of(const report::MetaReport& found) {
 
 /// Moderators of log tau2 on the rows used.
 MetaData scale_moderators(const Table& table, MetaColumns columns, const MetaCommand& command) {
-  columns.moderators = split_list(command.scale, "--scale");
+  columns.moderators = split_terms(command.scale, "--scale");
   MetaData scale = make_meta_data(table, columns);
   return scale;
 }
@@ -153,13 +169,14 @@ Outcome run(const MetaCommand& command, const CommonOptions& common) {
   const MetaOptions model = model_of(command, common.level);
   MetaColumns columns = command.columns;
   if (!command.moderators.empty())
-    columns.moderators = split_list(command.moderators, "--moderators");
+    columns.moderators = split_terms(command.moderators, "--moderators");
   const Table table = load_table(common);
 
   report::MetaReport found{.data = make_meta_data(table, columns),
                            .correlations = !columns.correlation.empty()};
   found.fit = fit_meta(found.data, model);
-  if (columns.moderators.size() == 1 && !table.is_numeric(columns.moderators[0])) {
+  if (columns.moderators.size() == 1 && table.contains(columns.moderators[0]) &&
+      !table.is_numeric(columns.moderators[0])) {
     found.subgroup = select(table.factor(columns.moderators[0]), found.data.rows);
     found.subgroup_name = columns.moderators[0];
   }
@@ -199,7 +216,9 @@ void add_meta(CLI::App& program, Chosen& chosen) {
   command->add_option("--r", c->columns.correlation,
                       "Column of correlations, analysed as Fisher's z");
   command->add_option("--n", c->columns.size, "Column of their sample sizes");
-  command->add_option("--moderators", c->moderators, "Columns of moderators: a,b");
+  command->add_option(
+      "--moderators", c->moderators,
+      "Moderators: columns, or terms such as ns(year, 3) and a:b, separated by commas");
   command->add_option("--study", c->columns.study, "Column of studies: three levels");
   command->add_option("--effect-id", c->columns.effect_id, "Column of effects within studies");
   command->add_option("--label", c->columns.label, "Column that names the effects");

@@ -406,8 +406,21 @@ TEST(MakeMetaData, RefusesBadInputByItsName) {
   EXPECT_THAT(message(good, {.correlation = "r", .size = "n", .study = "study", .effect_id = "id"}),
               HasSubstr("stands twice in study a"));
   EXPECT_THAT(message(good, {.correlation = "r", .size = "n", .moderators = {"group"}}),
-              HasSubstr("one level \"x\""));
+              HasSubstr("one value \"x\""));
   EXPECT_THROW((void)make_meta_data(good, {.correlation = "r"}), InvalidArgument);
+}
+
+// metafor 3.8.1: rma(yi, vi, mods = ~ alloc * ablat + splines::ns(year, 2), data = bcg).
+TEST(MakeMetaData, TakesTermsOfFormulas) {
+  const MetaData data = bcg({"alloc", "ablat", "alloc:ablat", "ns(year, 2)"});
+  EXPECT_THAT(data.terms,
+              testing::ElementsAre("allocrandom", "allocsystematic", "ablat", "ns(year, 2)1",
+                                   "ns(year, 2)2", "allocrandom:ablat", "allocsystematic:ablat"));
+  EXPECT_THAT(data.moderator_of, testing::ElementsAre("alloc", "alloc", "ablat", "ns(year, 2)",
+                                                      "ns(year, 2)", "alloc:ablat", "alloc:ablat"));
+  const MetaFit fit = fit_meta(data);
+  EXPECT_NEAR(fit.q.statistic, metafor("bcg.terms.q"), 1e-8);
+  EXPECT_NEAR(fit.moderators->statistic, metafor("bcg.terms.qm"), 1e-5);
 }
 
 TEST(MakeMetaData, LeavesOutAndCountsRowsThatMissAValue) {

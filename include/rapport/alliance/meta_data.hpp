@@ -35,8 +35,9 @@ struct MetaColumns {
   std::string study = {};
   std::string effect_id = {};
   std::string label = {};  ///< names the effects; without it studies and effect ids do
-  std::vector<std::string> moderators =
-      {};  ///< numeric as they are, categorical by treatment contrasts
+  /// Columns, numeric as they are and categorical by treatment contrasts, or terms of a formula:
+  /// "ns(year, 3)", "rater:year".
+  std::vector<std::string> moderators = {};
 };
 
 /// Reads effects and moderators. Rows that miss a value are left out and counted. Throws DataError

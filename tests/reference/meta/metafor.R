@@ -60,6 +60,8 @@ for (method in c("REML", "ML", "SJ", "HS", "HE", "EB", "DL", "PM"))
 res <- rma(yi, vi, mods = ~ ablat + alloc, data = bcg, control = tight, test = "knha")
 fit("bcg.factor", res)
 put("bcg.factor.ablat", anova(res, btt = 2)$QM); put("bcg.factor.alloc", c(anova(res, btt = 3:4)$QM, anova(res, btt = 3:4)$QMp))
+res2 <- rma(yi, vi, mods = ~ alloc * ablat + splines::ns(year, 2), data = bcg, control = tight)
+put("bcg.terms.q", res2$QE); put("bcg.terms.qm", res2$QM)
 p <- predict(res, newmods = c(40, 1, 0)); put("bcg.factor.predict", c(p$pred, p$se, p$ci.lb, p$ci.ub, p$pi.lb, p$pi.ub))
 for (method in c("REML", "ML")) {
   res <- rma(yi, vi, scale = ~ ablat, data = bcg, method = method, control = list(optimizer = "BFGS", reltol = 1e-14, maxit = 5000))
