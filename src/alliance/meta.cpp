@@ -180,6 +180,54 @@ Variances likelihood_estimate(const MetaData& data, const MetaDesign& design, co
           .termination = optimum.termination};
 }
 
+/// −2 log L with one variance held and the other, if there is one, at its best.
+class ProfileOfVariance {
+ public:
+  ProfileOfVariance(const MomentsAt& at, bool restricted, MarginalMoments& moments,
+                    const Eigen::VectorXd& estimates, Index held)
+      : held_(held),
+        scale_(std::max(estimates.maxCoeff(), 1e-8)),
+        likelihood_(at, restricted, scale_, moments),
+        s_((estimates / scale_).cwiseSqrt()) {}
+
+  double operator()(double variance) {
+    s_[held_] = std::sqrt(variance / scale_);
+    if (s_.size() == 1) return value_at(s_).value;
+    const Index other = 1 - held_;
+    const auto of_other = [&](const Eigen::VectorXd& x, Derivatives& d) {
+      Eigen::VectorXd s = s_;
+      s[other] = x[0];
+      const Derivatives both = value_at(s);
+      d.value = both.value;
+      d.gradient = both.gradient.segment(other, 1);
+      d.hessian = both.hessian.block(other, other, 1, 1);
+    };
+    const Eigen::VectorXd start = Eigen::VectorXd::Constant(1, std::max(std::abs(s_[other]), 0.1));
+    const Optimum best =
+        minimize_newton(of_other, start, {.iterations = 200, .gradient_tolerance = 1e-10});
+    s_[other] = best.argument[0];
+    return std::min(best.value, value_without(other));
+  }
+
+ private:
+  Derivatives value_at(const Eigen::VectorXd& s) {
+    Derivatives d;
+    likelihood_(s, d);
+    return d;
+  }
+
+  double value_without(Index other) {
+    Eigen::VectorXd s = s_;
+    s[other] = 0;
+    return value_at(s).value;
+  }
+
+  Index held_;
+  double scale_;
+  LikelihoodOfSds likelihood_;
+  Eigen::VectorXd s_;
+};
+
 Variances estimate_variances(const MetaData& data, const MetaDesign& design, const MomentsAt& at,
                              MetaEstimator estimator) {
   if (by_likelihood(estimator))
@@ -386,6 +434,34 @@ ConfidenceInterval tau2_interval(const MetaData& data, double confidence_level) 
   const double tail = (1 - confidence_level) / 2;
   return {model.tau2_where_q_is(chi_squared_quantile(1 - tail, df)),
           model.tau2_where_q_is(chi_squared_quantile(tail, df)), confidence_level};
+}
+
+std::vector<ConfidenceInterval> variance_intervals(const MetaData& data, const MetaFit& fit) {
+  if (!by_likelihood(fit.options.estimator))
+    throw InvalidArgument("variance_intervals: `fit` is by " + to_string(fit.options.estimator) +
+                          "; profile likelihood takes REML or ML");
+  const MetaDesign design = make_meta_design("variance_intervals", data);
+  const MomentsAt at = nested_moments(data, design);
+  const auto levels = static_cast<Index>(fit.variances.size());
+  const bool restricted = fit.options.estimator == MetaEstimator::reml;
+  MarginalMoments moments(design.u.cols(), levels, true);
+  Eigen::VectorXd estimates(levels);
+  for (Index j = 0; j < levels; ++j)
+    estimates[j] = fit.variances[static_cast<std::size_t>(j)].variance;
+
+  std::vector<ConfidenceInterval> intervals;
+  for (Index j = 0; j < levels; ++j) {
+    ProfileOfVariance profile(at, restricted, moments, estimates, j);
+    const double bound =
+        profile(estimates[j]) + chi_squared_quantile(fit.options.confidence_level, 1);
+    const auto beyond = [&](double variance) { return profile(variance) - bound; };
+    double reach = std::max(2 * estimates[j], data.variance.mean());
+    for (int doubling = 0; doubling < 60 && beyond(reach) < 0; ++doubling) reach *= 2;
+    intervals.push_back({beyond(0) <= 0 ? 0 : find_root(beyond, 0, estimates[j], 1e-12).argument,
+                         find_root(beyond, estimates[j], reach, 1e-12).argument,
+                         fit.options.confidence_level});
+  }
+  return intervals;
 }
 
 }  // namespace rapport

@@ -156,6 +156,22 @@ MetaData make_meta_data(const Table& table, const MetaColumns& columns) {
   return data;
 }
 
+Eigen::MatrixXd correlated_sampling_errors(const MetaData& data, double correlation) {
+  if (data.study.empty())
+    throw InvalidArgument(
+        "correlated_sampling_errors: `study` is empty; errors correlate within studies");
+  if (!(correlation >= 0 && correlation < 1))
+    throw InvalidArgument("correlated_sampling_errors: `correlation` is " +
+                          shortest_decimal(correlation) + "; it must lie in [0, 1)");
+  const Eigen::VectorXd errors = data.variance.cwiseSqrt();
+  Eigen::MatrixXd covariance = data.variance.asDiagonal();
+  for (Index i = 0; i < errors.size(); ++i)
+    for (Index j = 0; j < i; ++j)
+      if (data.study[static_cast<std::size_t>(i)] == data.study[static_cast<std::size_t>(j)])
+        covariance(i, j) = covariance(j, i) = correlation * errors[i] * errors[j];
+  return covariance;
+}
+
 MetaData select(const MetaData& data, const std::vector<Index>& positions) {
   MetaData chosen;
   chosen.effect = data.effect(positions);

@@ -20,6 +20,7 @@ struct MetaCommand {
   std::string equivalence;
   std::string scale;
   std::string outcome;
+  std::optional<double> error_correlation;
   std::string page;
   bool robust = false;
   bool bias = false;
@@ -89,6 +90,9 @@ void check_usage(const MetaCommand& command) {
     throw UsageError("meta: --bias takes no --moderators");
   if (!command.equivalence.empty() && !command.moderators.empty())
     throw UsageError("meta: --equivalence takes no --moderators");
+  if (command.error_correlation &&
+      (!three_levels || !(*command.error_correlation >= 0 && *command.error_correlation < 1)))
+    throw UsageError("--rho: needs --study and a correlation in [0, 1)");
   if (!command.scale.empty() && (three_levels || !likelihood || command.test == "knha"))
     throw UsageError(
         "--scale: needs two levels (no --study), --method reml or ml, and --test z or t");
@@ -174,6 +178,8 @@ Outcome run(const MetaCommand& command, const CommonOptions& common) {
 
   report::MetaReport found{.data = make_meta_data(table, columns),
                            .correlations = !columns.correlation.empty()};
+  if (command.error_correlation)
+    found.data.covariance = correlated_sampling_errors(found.data, *command.error_correlation);
   found.fit = fit_meta(found.data, model);
   if (columns.moderators.size() == 1 && table.contains(columns.moderators[0]) &&
       !table.is_numeric(columns.moderators[0])) {
@@ -182,6 +188,8 @@ Outcome run(const MetaCommand& command, const CommonOptions& common) {
   }
   if (found.data.study.empty() && model.estimator != MetaEstimator::fixed)
     found.tau2_interval = tau2_interval(found.data, common.level);
+  if (!found.data.study.empty() && model.estimator != MetaEstimator::fixed)
+    found.variance_intervals = variance_intervals(found.data, *found.fit);
   if (command.robust) found.robust = robust_coefficients(found.data, *found.fit);
   if (command.bias) found.bias = meta_bias(found.data, model);
   if (command.leave_one_out) found.leave_one_out = leave_one_out(found.data, *found.fit);
@@ -234,8 +242,11 @@ void add_meta(CLI::App& program, Chosen& chosen) {
                       "LOWER:UPPER, bounds for two one-sided tests of the pooled effect");
   command->add_option("--scale", c->scale,
                       "Columns that moderate log tau2: a location-scale model");
-  command->add_option("--outcome", c->outcome,
-                      "Column of outcomes: a multivariate model with independent sampling errors");
+  command->add_option(
+      "--outcome", c->outcome,
+      "Column of outcomes: a multivariate model, sampling errors correlated by --rho");
+  command->add_option("--rho", c->error_correlation,
+                      "Correlation of sampling errors within a study, such as 0.6 (default 0)");
   command->add_option("--report", c->page, "Write a page with tables and pictures to FILE.html");
   add_data(*command, *common);
 }

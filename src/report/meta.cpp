@@ -21,11 +21,19 @@ Json to_json(const MetaWaldTest& test) {
   return json;
 }
 
-Json variances_json(const std::vector<MetaVariance>& variances) {
+/// `intervals` may be empty.
+Json variances_json(const std::vector<MetaVariance>& variances,
+                    const std::vector<ConfidenceInterval>& intervals) {
   Json json = Json::array();
-  for (const MetaVariance& level : variances)
-    json.push_back(
-        Json::object({{"factor", level.level}, {"variance", level.variance}, {"i2", level.i2}}));
+  for (std::size_t j = 0; j < variances.size(); ++j) {
+    Json row = Json::object({{"factor", variances[j].level}, {"variance", variances[j].variance}});
+    if (!intervals.empty()) {
+      row.set("ci_lower", intervals[j].lower);
+      row.set("ci_upper", intervals[j].upper);
+    }
+    row.set("i2", variances[j].i2);
+    json.push_back(std::move(row));
+  }
   return json;
 }
 
@@ -122,7 +130,7 @@ Json to_json(const MetaFit& fit) {
   if (!is_missing(fit.tau2)) json.set("tau2", fit.tau2);
   if (!is_missing(fit.tau2_standard_error))
     json.set("tau2_standard_error", fit.tau2_standard_error);
-  if (fit.variances.size() > 1) json.set("variance_components", variances_json(fit.variances));
+  if (fit.variances.size() > 1) json.set("variance_components", variances_json(fit.variances, {}));
   json.set("i2", fit.i2);
   if (!is_missing(fit.h2)) json.set("h2", fit.h2);
   json.set(
@@ -197,6 +205,9 @@ Json to_json(const MultivariateMetaFit& fit) {
 
 Json to_json(const MetaReport& report) {
   Json json = to_json(*report.fit);
+  if (!report.variance_intervals.empty())
+    json.set("variance_components",
+             variances_json(report.fit->variances, report.variance_intervals));
   if (report.tau2_interval) json.set("tau2_interval", to_json(*report.tau2_interval));
   if (report.correlations && report.fit->coefficients.size() == 1)
     json.set("correlation", correlation_json(*report.fit));

@@ -47,10 +47,14 @@ PageTable heterogeneity_table(const MetaReport& report) {
     add("τ²", rounded(fit.tau2, 4) +
                   (report.tau2_interval ? " " + interval(*report.tau2_interval, 4) : ""));
   if (fit.variances.size() > 1)
-    for (const MetaVariance& level : fit.variances)
-      add("σ² between " +
-              std::string(level.level == "study" ? "studies" : "effects within studies"),
-          rounded(level.variance, 4) + ", I² = " + rounded(level.i2, 1) + " %");
+    for (std::size_t j = 0; j < fit.variances.size(); ++j) {
+      const MetaVariance& level = fit.variances[j];
+      const std::string between = level.level == "study" ? "studies" : "effects within studies";
+      const std::string ci =
+          report.variance_intervals.empty() ? "" : " " + interval(report.variance_intervals[j], 4);
+      add("σ² between " + between,
+          rounded(level.variance, 4) + ci + ", I² = " + rounded(level.i2, 1) + " %");
+    }
   add("I²", rounded(fit.i2, 1) + " %");
   if (!std::isnan(fit.h2)) add("H²", rounded(fit.h2, 2));
   if (fit.prediction_interval) {
@@ -189,8 +193,12 @@ std::string methods_paragraph(const MetaReport& report) {
       text += "tests and intervals are Knapp and Hartung's (2003). ";
       break;
   }
+  if (report.data.covariance.size() > 0)
+    text += "Sampling errors within a study were taken as correlated. ";
   if (report.tau2_interval)
     text += "The interval of τ² is by the Q-profile method (Viechtbauer, 2007). ";
+  if (!report.variance_intervals.empty())
+    text += "Intervals of the variances are by profile likelihood. ";
   if (!report.robust.empty())
     text +=
         "Cluster-robust tests use CR2 standard errors with Satterthwaite degrees of freedom "

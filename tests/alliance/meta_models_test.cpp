@@ -88,7 +88,7 @@ TwoOutcomes two_outcomes() {
   TwoOutcomes read{
       .data = make_meta_data(table, {.effect = "yi", .variance = "vi", .study = "study"}),
       .outcome = table.factor("outcome")};
-  read.data.covariance = test::correlated_within_studies(read.data, 0.5);
+  read.data.covariance = correlated_sampling_errors(read.data, 0.5);
   return read;
 }
 

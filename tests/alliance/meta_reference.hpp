@@ -67,16 +67,4 @@ inline MetaData konstantopoulos(const std::vector<std::string>& moderators = {})
                                                                          .moderators = moderators});
 }
 
-/// Sampling covariances that correlate `rho` within a study.
-inline Eigen::MatrixXd correlated_within_studies(const MetaData& data, double rho) {
-  const Index k = data.effect.size();
-  Eigen::MatrixXd covariance = data.variance.asDiagonal();
-  for (Index i = 0; i < k; ++i)
-    for (Index j = 0; j < k; ++j)
-      if (i != j &&
-          data.study[static_cast<std::size_t>(i)] == data.study[static_cast<std::size_t>(j)])
-        covariance(i, j) = rho * std::sqrt(data.variance[i] * data.variance[j]);
-  return covariance;
-}
-
 }  // namespace rapport::test

@@ -122,7 +122,7 @@ TEST(FitMeta, ThreeLevelsEqualMetafor) {
 
 TEST(FitMeta, CorrelatedSamplingErrorsEqualMetafor) {
   MetaData data = assink();
-  data.covariance = test::correlated_within_studies(data, 0.6);
+  data.covariance = correlated_sampling_errors(data, 0.6);
   const MetaFit fit = fit_meta(data);
   expect_equals_metafor(fit, "assink.correlated", 1e-5);
   EXPECT_NEAR(study_variance(fit), metafor("assink.correlated.sigma2", 0), 2e-6);
@@ -243,6 +243,43 @@ TEST(Tau2Interval, EqualsMetafor) {
                 1e-9);
   }
   EXPECT_THROW((void)tau2_interval(assink()), InvalidArgument);
+}
+
+TEST(VarianceIntervals, EqualMetafor) {
+  const MetaData data = assink();
+  const std::vector<ConfidenceInterval> intervals = variance_intervals(data, fit_meta(data));
+  ASSERT_EQ(intervals.size(), 2U);
+  for (Index level = 0; level < 2; ++level) {
+    EXPECT_NEAR(intervals[static_cast<std::size_t>(level)].lower,
+                metafor("assink.profile", 2 * level), 1e-6);
+    EXPECT_NEAR(intervals[static_cast<std::size_t>(level)].upper,
+                metafor("assink.profile", 2 * level + 1), 1e-6);
+  }
+}
+
+TEST(VarianceIntervals, OfTwoLevelsEqualMetafor) {
+  for (const auto& [name, data] : {std::pair{"bcg", bcg()}, std::pair{"molloy", molloy()}}) {
+    const ConfidenceInterval interval =
+        variance_intervals(data, fit_meta(data, {.estimator = MetaEstimator::ml}))[0];
+    EXPECT_NEAR(interval.lower, metafor(std::string(name) + ".profile", 0), 1e-7);
+    EXPECT_NEAR(interval.upper, metafor(std::string(name) + ".profile", 1), 1e-7);
+  }
+}
+
+/// The definition: at the ends −2 log L is the χ² quantile above its least.
+TEST(VarianceIntervals, EndWhereTheLikelihoodRatioIsTheQuantile) {
+  const MetaData data = bcg();
+  const MetaFit fit = fit_meta(data);
+  const ConfidenceInterval interval = variance_intervals(data, fit)[0];
+  const double quantile = 3.841458820694124;  // qchisq(.95, 1)
+  for (const double end : {interval.lower, interval.upper})
+    EXPECT_NEAR(definition(data, 0, end, true) - definition(data, 0, fit.tau2, true), quantile,
+                1e-6);
+  MetaData alike = data;
+  alike.effect.setConstant(0.2);
+  EXPECT_EQ(variance_intervals(alike, fit_meta(alike))[0].lower, 0);
+  EXPECT_THROW((void)variance_intervals(data, fit_meta(data, {.estimator = MetaEstimator::hedges})),
+               InvalidArgument);
 }
 
 // clubSandwich 0.5.8: coef_test(rma.uni or rma.mv, vcov = "CR2"), Satterthwaite.

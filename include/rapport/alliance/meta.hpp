@@ -125,6 +125,12 @@ MetaFit fit_meta(const MetaData& data, const MetaOptions& options = {});
 [[nodiscard]] ConfidenceInterval tau2_interval(const MetaData& data,
                                                double confidence_level = 0.95);
 
+/// Profile-likelihood intervals of the variances, in the order of `fit.variances`: where −2 log L,
+/// the other variance re-estimated, is within the χ² quantile of its least. A lower end of 0 means
+/// that 0 is within. `fit` is by REML or ML.
+[[nodiscard]] std::vector<ConfidenceInterval> variance_intervals(const MetaData& data,
+                                                                 const MetaFit& fit);
+
 /// Cluster-robust tests by study: CR2 standard errors (Bell & McCaffrey 2002; Pustejovsky & Tipton
 /// 2018) with Satterthwaite degrees of freedom, the fitted model as working model. Without `study`
 /// every effect is a cluster.

@@ -45,6 +45,12 @@ struct MetaColumns {
 /// that stands twice in a study; for a moderator that does not vary; and if no row is left.
 [[nodiscard]] MetaData make_meta_data(const Table& table, const MetaColumns& columns);
 
+/// The sampling covariance of effects whose errors correlate `correlation` within a study, as of
+/// the same patients: for `MetaData::covariance`, where the correlations themselves are not known
+/// (Pustejovsky & Tipton 2022). Throws InvalidArgument without `study`, and unless 0 ≤ correlation
+/// < 1.
+[[nodiscard]] Eigen::MatrixXd correlated_sampling_errors(const MetaData& data, double correlation);
+
 /// The effects at the given positions, in that order.
 [[nodiscard]] MetaData select(const MetaData& data, const std::vector<Index>& positions);
 

@@ -20,6 +20,7 @@ struct MetaReport {
   std::optional<MetaFit> fit = {};
   bool correlations = false;  ///< the effects are Fisher's z: summaries are given as r too
   std::optional<ConfidenceInterval> tau2_interval = {};
+  std::vector<ConfidenceInterval> variance_intervals = {};  ///< of three levels
   std::vector<MetaCoefficient> robust = {};
   std::optional<MetaBias> bias = {};
   std::vector<MetaWithout> leave_one_out = {};

@@ -33,6 +33,8 @@ for (name in c("bcg", "molloy")) {
     }
   res <- rma(yi, vi, data = d, control = tight)
   put(paste0(name, ".qprofile"), confint(res, control = list(tol = 1e-14))$random["tau^2", 2:3])
+  ml <- rma(yi, vi, data = d, method = "ML", control = tight)
+  put(paste0(name, ".profile"), confint(ml, type = "PL", control = list(tol = 1e-12))$random["tau^2", 2:3])
   put(paste0(name, ".qprofile90"), confint(res, level = 90, control = list(tol = 1e-14))$random["tau^2", 2:3])
   b <- blup(res); put(paste0(name, ".blup"), b$pred); put(paste0(name, ".blup_se"), b$se)
   i <- influence(res)
@@ -72,6 +74,7 @@ for (method in c("REML", "ML")) {
 assink <- read.csv("assink2016.csv")
 polished <- list(optimizer = "BFGS", reltol = 1e-14, maxit = 5000)
 res <- rma.mv(yi, vi, random = ~ 1 | study / esid, data = assink, control = polished)
+ci <- confint(res, control = list(tol = 1e-12)); put("assink.profile", sapply(1:2, function(i) ci[[i]]$random[1, 2:3]))
 b <- ranef(res); put("assink.loglik", logLik(res))
 u <- b[["study"]]; put("assink.study_blup", u$intrcpt)
 res <- rma.mv(yi, vi, mods = ~ deltype + year, random = ~ 1 | study / esid, data = assink, test = "t", control = polished)
