@@ -288,6 +288,7 @@ class Assembly {
     add_response();
     compress();
     standardize_effects();
+    check_residual();
   }
 
   [[nodiscard]] std::shared_ptr<const MixedModel::Data> result() { return std::move(data_); }
@@ -387,7 +388,6 @@ class Assembly {
       throw DataError("fit_mixed_model: " + std::to_string(data_->rank()) + " fixed effects for " +
                       std::to_string(columns_.rows) +
                       " rows leave no degree of freedom; more rows or fewer terms are required");
-    check_residual();
   }
 
   void keep_columns(const std::vector<Index>& kept) {
@@ -411,17 +411,33 @@ class Assembly {
     data_->fixed_shift = std::move(shift);
   }
 
-  /// Refuses a response that X explains without residual.
-  void check_residual() const {
-    constexpr double nothing = 1e-20;
-    const MatrixXd gram = unweighted_gram(*data_->products, data_->structure);
+  /// y'V⁻¹y less what X explains of it.
+  [[nodiscard]] double residual_sum(double scale) const {
     const Index p = data_->rank();
+    const WeightedGram weighted =
+        data_->products->value(data_->structure.factors(scale * identity_theta(data_->structure)));
+    const MatrixXd& gram = weighted.gram;
     const VectorXd explained =
         gram.topLeftCorner(p, p).llt().matrixL().solve(gram.topRightCorner(p, 1));
-    if (gram(p, p) - explained.squaredNorm() <= nothing * gram(p, p) + 1e-15 * gram(p, p))
+    return gram(p, p) - explained.squaredNorm();
+  }
+
+  /// Refuses a response that X, or X and the groups, explain without residual.
+  void check_residual() const {
+    constexpr double huge = 1e6;       // of random effects, in units of their errors
+    constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
+    const double total = residual_sum(0);
+    if (total <= 1e-15 * static_cast<double>(columns_.rows))
       throw DataError(
           "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
           "for a mixed model");
+    if (data_->terms.empty()) return;
+    if (residual_sum(huge) <= nothing * total)
+      throw DataError(
+          "fit_mixed_model: the response does not vary within the levels of " +
+          data_->terms.front().factor +
+          " beyond its fixed effects, so that there is no residual variance; a model of one row a "
+          "level is required");
   }
 
   /// Makes the mean of Z'Z over each level's groups the identity, term by term: effects of variance
