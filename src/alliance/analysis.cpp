@@ -94,15 +94,17 @@ class Study {
 
   /// Within-patient effects need patients with two sessions, and between-patient effects two
   /// patients.
-  void require_repeated_sessions() const {
+  void require_repeated_sessions() {
     Eigen::VectorXd both = alliance() + outcome();
     Index patients = 0;
     Index repeated = 0;
+    Index sessions = 0;
     for (Index p = 0; p < panel_.patients(); ++p) {
       Index count = 0;
       for (Index k = panel_.first[static_cast<std::size_t>(p)];
            k < panel_.first[static_cast<std::size_t>(p) + 1]; ++k)
         if (!is_missing(both[panel_.order[static_cast<std::size_t>(k)]])) ++count;
+      sessions += count;
       if (count > 0) ++patients;
       if (count > 1) ++repeated;
     }
@@ -116,6 +118,11 @@ class Study {
           "no patient (column \"" + columns_.patient +
               "\") has two sessions with alliance and outcome; within-patient effects need them",
           file_of(table_));
+    random_slope_ = sessions > 2 * patients;
+    if (random_slope_) return;
+    terms_ = study_terms(columns_, false);
+    result_.warnings.push_back("with " + std::to_string(sessions) + " sessions of " + std::to_string(patients) +
+                               " patients, patients' own slopes cannot be estimated: the models have random intercepts only");
   }
 
   void describe_all() {
@@ -268,7 +275,7 @@ class Study {
 
   void perspectives() {
     const FittedModel& model = fit("perspectives", "both ratings of the alliance in one model",
-                                   perspective_formula(columns_));
+                                   perspective_formula(columns_, random_slope_));
     result_.perspectives =
         compare_perspectives(model, table_, result_.patients, columns_, options_.seed,
                              {.replicates = options_.replicates,
@@ -335,6 +342,7 @@ class Study {
     for (const SessionDescription& at : result_.by_session) {
       const bool common = 2 * at.n_both >= result_.sessions.patients;
       const bool next = waves.empty() || at.session == waves.back() + 1;
+      if (!common && waves.empty()) continue;
       if (!common || !next || waves.size() == 5) break;
       waves.push_back(at.session);
     }
@@ -355,6 +363,7 @@ class Study {
   StudyOptions options_;
   Panel panel_;
   StudyTerms terms_;
+  bool random_slope_ = true;
   StudyAnalysis result_{};
 };
 

@@ -101,7 +101,7 @@ double sd_of_means(const VectorView& x, const Factor& group) {
 
 }  // namespace
 
-StudyTerms study_terms(const StudyColumns& columns) {
+StudyTerms study_terms(const StudyColumns& columns, bool random_slope) {
   StudyTerms terms{.patient = quoted_name(columns.patient),
                    .session = quoted_name(columns.session),
                    .alliance = quoted_name(columns.alliance),
@@ -112,7 +112,7 @@ StudyTerms study_terms(const StudyColumns& columns) {
                    .random = {}};
   terms.within = "within(" + terms.alliance + ", " + terms.patient + ")";
   terms.between_patient = "between(" + terms.alliance + ", " + terms.patient + ")";
-  terms.random = "(1 + " + terms.session + " | " + terms.patient + ")";
+  terms.random = (random_slope ? "(1 + " + terms.session : "(1") + " | " + terms.patient + ")";
   if (columns.therapist.empty()) return terms;
   const std::string therapist = quoted_name(columns.therapist);
   terms.between_therapist = "between(" + terms.alliance + ", " + therapist + ")";

@@ -42,10 +42,10 @@ Shares shares_of(const Eigen::MatrixXd& complete, const std::vector<Index>& rows
 
 }  // namespace
 
-std::string perspective_formula(const StudyColumns& columns) {
+std::string perspective_formula(const StudyColumns& columns, bool random_slope) {
   const RatingTerms client = rating_terms(columns, columns.alliance);
   const RatingTerms therapist = rating_terms(columns, columns.therapist_alliance);
-  const StudyTerms terms = study_terms(columns);
+  const StudyTerms terms = study_terms(columns, random_slope);
   return terms.outcome + " ~ " + terms.session + " + " + client.within + " + " + therapist.within +
          " + " + client.between + " + " + therapist.between + " + " + terms.random;
 }

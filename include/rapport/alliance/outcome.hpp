@@ -31,7 +31,8 @@ struct StudyTerms {
   std::string between_therapist;  ///< "between(A, T)"; empty without therapists
   std::string random;             ///< "(1 + S | P)", and "(1 | T)" with therapists
 };
-[[nodiscard]] StudyTerms study_terms(const StudyColumns& columns);
+/// Without `random_slope` patients differ in their level only, for data with too few sessions a patient.
+[[nodiscard]] StudyTerms study_terms(const StudyColumns& columns, bool random_slope = true);
 
 /// The effect of alliance at the three levels on which it varies, from one model. Estimates are in
 /// points of the outcome a point of alliance; negative: more alliance goes with fewer symptoms.
