@@ -121,8 +121,10 @@ class Study {
     random_slope_ = sessions > 2 * patients;
     if (random_slope_) return;
     terms_ = study_terms(columns_, false);
-    result_.warnings.push_back("with " + std::to_string(sessions) + " sessions of " + std::to_string(patients) +
-                               " patients, patients' own slopes cannot be estimated: the models have random intercepts only");
+    result_.warnings.push_back("with " + std::to_string(sessions) + " sessions of " +
+                               std::to_string(patients) +
+                               " patients, patients' own slopes cannot be estimated: the models "
+                               "have random intercepts only");
   }
 
   void describe_all() {

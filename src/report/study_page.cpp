@@ -778,7 +778,7 @@ class StudyPage {
       for (std::size_t k = 0; k < effects.size(); ++k)
         table.rows.push_back(row(fit.fixed.terms[k], effects[k]));
       table.note = model.model.formula() + ". REML, Satterthwaite's df. " +
-                   count(fit.data.observations) + " sessions.";
+                   count(fit.data.observations) + (model.of_patients ? " patients." : " sessions.");
       for (const RandomEffects& random : fit.random) {
         table.note += " SD of " + random.factor + " (" +
                       count(static_cast<Index>(random.levels.size())) + "):";

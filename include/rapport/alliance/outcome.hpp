@@ -12,14 +12,14 @@ namespace rapport {
 /// The columns of a process–outcome study, a row a session. Those that may be empty: `therapist`,
 /// `treatment`, `therapist_alliance`, `dropout`.
 struct StudyColumns {
-  std::string patient;
-  std::string session;
-  std::string alliance;  ///< the client's rating
-  std::string outcome;   ///< symptoms in the same session
-  std::string therapist;
-  std::string treatment;           ///< categorical
-  std::string therapist_alliance;  ///< the therapist's rating of the same sessions
-  std::string dropout;             ///< 1 in any row of a patient who left early, 0 otherwise
+  std::string patient = {};
+  std::string session = {};
+  std::string alliance = {};  ///< the client's rating
+  std::string outcome = {};   ///< symptoms in the same session
+  std::string therapist = {};
+  std::string treatment = {};           ///< categorical
+  std::string therapist_alliance = {};  ///< the therapist's rating of the same sessions
+  std::string dropout = {};             ///< 1 in any row of a patient who left early, 0 otherwise
 };
 
 /// The names that formulas of a study are built from: "within(wai, patient)" and so on.
@@ -31,7 +31,8 @@ struct StudyTerms {
   std::string between_therapist;  ///< "between(A, T)"; empty without therapists
   std::string random;             ///< "(1 + S | P)", and "(1 | T)" with therapists
 };
-/// Without `random_slope` patients differ in their level only, for data with too few sessions a patient.
+/// Without `random_slope` patients differ in their level only, for data with too few sessions a
+/// patient.
 [[nodiscard]] StudyTerms study_terms(const StudyColumns& columns, bool random_slope = true);
 
 /// The effect of alliance at the three levels on which it varies, from one model. Estimates are in

@@ -27,7 +27,8 @@ struct [[nodiscard]] PerspectiveComparison {
 
 /// The formula of the joint model: outcome ~ session + within and between parts of both ratings +
 /// random.
-[[nodiscard]] std::string perspective_formula(const StudyColumns& columns, bool random_slope = true);
+[[nodiscard]] std::string perspective_formula(const StudyColumns& columns,
+                                              bool random_slope = true);
 
 /// `patients` as made by patient_table, with both early ratings.
 PerspectiveComparison compare_perspectives(const FittedModel& model, const Table& table,

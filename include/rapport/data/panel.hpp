@@ -11,9 +11,9 @@ namespace rapport {
 
 /// The columns that make a table a panel. `therapist` may be empty.
 struct PanelColumns {
-  std::string patient;
-  std::string session;
-  std::string therapist;
+  std::string patient = {};
+  std::string session = {};
+  std::string therapist = {};
 };
 
 /// Sessions of patients: who, when, and the order in which they happened.

@@ -1,0 +1,120 @@
+#include <rapport/alliance/rupture.hpp>
+#include <rapport/base/error.hpp>
+#include <rapport/data/csv.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <gmock/gmock.h>
+
+namespace rapport {
+namespace {
+
+using testing::ElementsAre;
+
+/// One patient's ratings in successive sessions; "NA" is a session without rating.
+RuptureAnalysis found(const std::vector<std::string>& ratings, RuptureOptions options) {
+  std::string text = "p,s,a\n";
+  for (std::size_t k = 0; k < ratings.size(); ++k)
+    text += "P," + std::to_string(k + 1) + "," + ratings[k] + "\n";
+  const Table table = parse_csv(text);
+  const Panel panel = make_panel(table, {.patient = "p", .session = "s", .therapist = ""});
+  return find_ruptures(panel, table.numbers("a"), options);
+}
+
+std::vector<double> sessions(const std::vector<std::string>& ratings, RuptureRule rule) {
+  std::vector<double> at;
+  for (const Rupture& rupture : found(ratings, {.rules = {rule}}).ruptures)
+    at.push_back(rupture.session);
+  return at;
+}
+
+// Ten ratings of 60 with one of 40: mean 58, SD √40 = 6.32, mean moving range 40/9 = 4.44.
+const std::vector<std::string> one_dip = {"60", "60", "60", "60", "40",
+                                          "60", "60", "60", "60", "60"};
+
+TEST(Rupture, EveryRuleFindsAPlantedVShape) {
+  for (const RuptureRule rule : {RuptureRule::stiles, RuptureRule::strauss, RuptureRule::gumz,
+                                 RuptureRule::control_chart, RuptureRule::reliable_change})
+    EXPECT_THAT(sessions(one_dip, rule), ElementsAre(5)) << name_of(rule);
+}
+
+TEST(Rupture, ALevelSeriesHasNone) {
+  const std::vector<std::string> level = {"60", "61", "60", "61", "60", "61", "60", "61"};
+  for (const RuptureRule rule :
+       {RuptureRule::stiles, RuptureRule::control_chart, RuptureRule::cusum})
+    EXPECT_THAT(sessions(level, rule), ElementsAre()) << name_of(rule);
+}
+
+TEST(Rupture, KnowsDepthRepairAndLength) {
+  const RuptureAnalysis analysis =
+      found({"60", "40", "45", "52", "60"}, {.rules = {RuptureRule::gumz}});
+  ASSERT_EQ(analysis.ruptures.size(), 1U);
+  const Rupture& rupture = analysis.ruptures[0];
+  EXPECT_EQ(rupture.before, 60);
+  EXPECT_EQ(rupture.depth, 20);
+  EXPECT_TRUE(rupture.repaired);
+  EXPECT_EQ(rupture.repair_session, 4) << "52 is the first at or above 60 − 20/2";
+  EXPECT_EQ(rupture.length, 2);
+}
+
+TEST(Rupture, WithoutRepairItLastsToTheEnd) {
+  const RuptureAnalysis analysis =
+      found({"60", "60", "40", "40", "40", "40", "40"}, {.rules = {RuptureRule::gumz}});
+  ASSERT_EQ(analysis.ruptures.size(), 1U);
+  EXPECT_FALSE(analysis.ruptures[0].repaired);
+  EXPECT_TRUE(std::isnan(analysis.ruptures[0].repair_session));
+  EXPECT_EQ(analysis.ruptures[0].length, 5);
+}
+
+TEST(Rupture, TheNextSessionIsTheNextRatedOne) {
+  const std::vector<std::string> gap = {"60", "60", "NA", "40", "60", "60", "60", "60"};
+  EXPECT_THAT(sessions(gap, RuptureRule::stiles), ElementsAre(4));
+}
+
+TEST(Rupture, AFirstSessionIsNone) {
+  EXPECT_THAT(sessions({"30", "60", "60", "60", "60", "60"}, RuptureRule::control_chart),
+              ElementsAre());
+  EXPECT_THAT(sessions({"30", "39", "38"}, RuptureRule::srs_alert), ElementsAre());
+}
+
+TEST(Rupture, TheChartsLimitIsTheMeanLess266MovingRanges) {
+  // Mean 58, moving ranges 0 … 20, 20 … 0: limit 58 − 2.66 · 40/9 = 46.2.
+  std::vector<std::string> shallow = one_dip;
+  shallow[4] = "47";  // mean 58.7, mean moving range 26/9, limit 51.0
+  EXPECT_THAT(sessions(shallow, RuptureRule::control_chart), ElementsAre(5));
+  const std::vector<std::string> restless = {"60", "50", "60", "50", "60", "50", "60", "46"};
+  EXPECT_THAT(sessions(restless, RuptureRule::control_chart), ElementsAre())
+      << "wide ranges, wide limits";
+}
+
+TEST(Rupture, ConcordanceCountsSessions) {
+  const RuptureAnalysis analysis =
+      found(one_dip, {.rules = {RuptureRule::stiles, RuptureRule::gumz}});
+  ASSERT_EQ(analysis.concordance.size(), 1U);
+  EXPECT_EQ(analysis.concordance[0].both, 1);
+  EXPECT_EQ(analysis.concordance[0].neither, 8);
+  EXPECT_EQ(analysis.concordance[0].kappa, 1);
+  EXPECT_EQ(analysis.n_sessions, 9);
+}
+
+TEST(Rupture, ShiftingAndScalingTheRatingsChangesNothing) {
+  std::vector<std::string> moved;
+  for (const std::string& rating : one_dip)
+    moved.push_back(std::to_string(std::stoi(rating) * 3 - 100));
+  for (const RuptureRule rule :
+       {RuptureRule::stiles, RuptureRule::strauss, RuptureRule::gumz, RuptureRule::control_chart,
+        RuptureRule::cusum, RuptureRule::reliable_change})
+    EXPECT_EQ(sessions(moved, rule), sessions(one_dip, rule)) << name_of(rule);
+}
+
+TEST(Rupture, NamesAreReadBack) {
+  for (const RuptureRule rule :
+       {RuptureRule::stiles, RuptureRule::srs_alert, RuptureRule::control_chart})
+    EXPECT_EQ(parse_rupture_rule(name_of(rule)), rule);
+  EXPECT_EQ(parse_rupture_rule("stile"), std::nullopt);
+  EXPECT_THROW((void)found(one_dip, {.reliability = 2}), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace rapport
