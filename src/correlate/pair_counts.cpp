@@ -97,41 +97,91 @@ std::uint64_t block_inversions(const std::uint32_t* values, std::size_t size) {
 }
 
 /// Parts a block into the values whose bit is 0 and those whose bit is 1, in order, and counts the
-/// inversions between them.
-std::uint64_t part_block(const std::uint32_t* from, std::size_t size, std::uint32_t* to,
-                         unsigned bit) {
+/// inversions between them. The place is computed, not branched to: the bits are random.
+std::uint64_t part_by_bit(const std::uint32_t* from, std::size_t size, std::uint32_t* to,
+                          unsigned bit) {
   std::uint64_t inversions = 0;
-  std::uint32_t ones = 0;
-  std::uint32_t* zero_end = to;
-  std::uint32_t* const half = to + (std::size_t{1} << bit);
-  for (std::size_t i = 0; i < size; ++i) {
-    const std::uint32_t value = from[i];
-    const std::uint32_t one = (value >> bit) & 1U;
-    inversions += ones & (one - 1U);
-    *(one != 0 ? half + ones : zero_end) = value;
-    zero_end += 1 - one;
+  std::uint64_t ones = 0;
+  const std::uint64_t half = std::uint64_t{1} << bit;
+  for (std::uint64_t i = 0; i < size; ++i) {
+    const std::uint64_t one = (from[i] >> bit) & 1U;
+    inversions += ones & (one - 1);
+    const std::uint64_t zeros = i - ones;
+    to[zeros + ((half + ones - zeros) & (0 - one))] = from[i];
     ones += one;
   }
   return inversions;
 }
 
+constexpr std::size_t digits = 16;
+
+/// Row d has a 1 for each digit below d.
+template <class Count>
+constexpr std::array<std::array<Count, digits>, digits> below_digit() {
+  std::array<std::array<Count, digits>, digits> rows{};
+  for (std::size_t d = 0; d < digits; ++d)
+    for (std::size_t k = 0; k < d; ++k) rows[d][k] = 1;
+  return rows;
+}
+
+/// The same for four bits at once. `greater` holds, for each digit, how many greater ones have
+/// passed; it takes a vector addition a value. Count must hold the size of the block.
+template <class Count>
+std::uint64_t part_by_digit(const std::uint32_t* from, std::size_t size, std::uint32_t* to,
+                            unsigned bit) {
+  static constexpr auto below = below_digit<Count>();
+  alignas(32) std::array<Count, digits> greater{};
+  std::array<std::uint32_t, digits> next{};
+  for (std::size_t d = 0; d < digits; ++d) next[d] = static_cast<std::uint32_t>(d << bit);
+  std::uint64_t inversions = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::uint32_t digit = (from[i] >> bit) & (digits - 1);
+    inversions += greater[digit];
+    for (std::size_t k = 0; k < digits; ++k)
+      greater[k] = static_cast<Count>(greater[k] + below[digit][k]);
+    to[next[digit]++] = from[i];
+  }
+  return inversions;
+}
+
+/// One level of parting: every block of 2^(bit + width) values is parted by its top `width` bits.
+std::uint64_t part_blocks(const std::vector<std::uint32_t>& from, std::vector<std::uint32_t>& to,
+                          unsigned bit, unsigned width) {
+  const std::size_t block = std::size_t{1} << (bit + width);
+  std::uint64_t inversions = 0;
+  for (std::size_t start = 0; start < from.size(); start += block) {
+    const std::size_t size = std::min(block, from.size() - start);
+    const std::uint32_t* source = from.data() + start;
+    std::uint32_t* target = to.data() + start;
+    if (width == 1) {
+      inversions += part_by_bit(source, size, target, bit);
+    } else if (block <= std::size_t{1} << 15U) {
+      inversions += part_by_digit<std::uint16_t>(source, size, target, bit);
+    } else {
+      inversions += part_by_digit<std::uint32_t>(source, size, target, bit);
+    }
+  }
+  return inversions;
+}
+
 /// A Fenwick tree of sums.
+template <class Amount>
 class RunningSums {
  public:
-  explicit RunningSums(Index size) : sums_(at(size) + 1, 0.0) {}
+  explicit RunningSums(Index size) : sums_(at(size) + 1, Amount{0}) {}
 
-  void add(std::int32_t position, double amount) {
+  void add(std::int32_t position, Amount amount) {
     for (std::size_t k = at(position) + 1; k < sums_.size(); k += k & (~k + 1)) sums_[k] += amount;
   }
   /// The sum of what was added before `position`.
-  [[nodiscard]] double before(std::int32_t position) const {
-    double sum = 0;
+  [[nodiscard]] Amount before(std::int32_t position) const {
+    Amount sum = 0;
     for (std::size_t k = at(position); k > 0; k &= k - 1) sum += sums_[k];
     return sum;
   }
 
  private:
-  std::vector<double> sums_;
+  std::vector<Amount> sums_;
 };
 
 /// The weight below each value of a variable, and at it.
@@ -164,17 +214,14 @@ bool table_is_small(const DenseRanks& x, const DenseRanks& y) {
 double count_inversions(std::vector<std::uint32_t>& sequence) {
   const std::size_t n = sequence.size();
   std::uint64_t inversions = 0;
-  if (n > block_size) {
-    unsigned bits = 0;
-    while ((n - 1) >> bits != 0) ++bits;
-    std::vector<std::uint32_t> other(n);
-    for (unsigned bit = bits; bit-- > block_bits;) {
-      const std::size_t width = std::size_t{2} << bit;
-      for (std::size_t start = 0; start < n; start += width)
-        inversions += part_block(sequence.data() + start, std::min(width, n - start),
-                                 other.data() + start, bit);
-      sequence.swap(other);
-    }
+  unsigned bits = block_bits;
+  while (n > 0 && (n - 1) >> bits != 0) ++bits;
+  std::vector<std::uint32_t> other(bits > block_bits ? n : 0);
+  while (bits > block_bits) {
+    const unsigned width = (bits - block_bits) % 4 == 0 ? 4 : 1;
+    bits -= width;
+    inversions += part_blocks(sequence, other, bits, width);
+    sequence.swap(other);
   }
   for (std::size_t start = 0; start < n; start += block_size)
     inversions += block_inversions(sequence.data() + start, std::min(block_size, n - start));
@@ -253,39 +300,34 @@ std::vector<std::int32_t> lexicographic_order(const DenseRanks& x, const DenseRa
   return order;
 }
 
-QuadrantCounts quadrant_counts(const DenseRanks& x, const DenseRanks& y,
-                               const VectorView& weights) {
-  const Index n = x.size();
-  require_same_size("quadrant_counts", "x", n, "y", y.size());
-  if (weights.size() > 0) require_same_size("quadrant_counts", "x", n, "weights", weights.size());
-  QuadrantCounts counts;
-  for (Eigen::VectorXd* field :
-       {&counts.less_less, &counts.less_equal, &counts.equal_less, &counts.equal_equal})
-    field->resize(n);
-  fill_margin(x, weights, counts.below_x, counts.equal_x);
-  fill_margin(y, weights, counts.below_y, counts.equal_y);
-  counts.total = weights.size() > 0 ? weights.sum() : static_cast<double>(n);
-  const auto weight = [&](std::int32_t i) { return weights.size() > 0 ? weights[i] : 1.0; };
+namespace {
 
+/// Fills the quadrants' joint counts, observations taken in ascending order of x; `weight(i)` is of
+/// type Amount.
+template <class Amount, class Weight>
+void fill_joint_counts(QuadrantCounts& counts, const DenseRanks& x, const DenseRanks& y,
+                       const Weight& weight) {
   const std::vector<std::int32_t> order = lexicographic_order(x, y);
-  RunningSums lower(y.distinct());
-  std::vector<double> at_y(at(y.distinct()), 0.0);
+  RunningSums<Amount> lower(y.distinct());
+  std::vector<Amount> at_y(at(y.distinct()), Amount{0});
   std::size_t start = 0;
   for (const std::int32_t group : x.count) {
     const std::size_t end = start + at(group);
-    double equal_less = 0;
+    Amount equal_less = 0;
     for (std::size_t first = start; first < end;) {  // runs of equal x and y
       const std::int32_t y_rank = y.rank[at(order[first])];
       std::size_t last = first;
-      double run = 0;
+      Amount run = 0;
       while (last < end && y.rank[at(order[last])] == y_rank) run += weight(order[last++]);
-      const double less_less = lower.before(y_rank);
+      const Amount less_less = lower.before(y_rank);
       for (std::size_t k = first; k < last; ++k) {
         const Index i = order[k];
-        counts.less_less[i] = less_less;
-        counts.less_equal[i] = at_y[at(y_rank)];
-        counts.equal_less[i] = equal_less;
-        counts.equal_equal[i] = run;
+        // Only what differs from the value set beforehand: without ties that spares three scattered
+        // writes.
+        counts.less_less[i] = static_cast<double>(less_less);
+        if (at_y[at(y_rank)] != 0) counts.less_equal[i] = static_cast<double>(at_y[at(y_rank)]);
+        if (equal_less != 0) counts.equal_less[i] = static_cast<double>(equal_less);
+        if (run != 1) counts.equal_equal[i] = static_cast<double>(run);
       }
       equal_less += run;
       first = last;
@@ -296,6 +338,28 @@ QuadrantCounts quadrant_counts(const DenseRanks& x, const DenseRanks& y,
       at_y[at(y.rank[at(i)])] += weight(i);
     }
     start = end;
+  }
+}
+
+}  // namespace
+
+QuadrantCounts quadrant_counts(const DenseRanks& x, const DenseRanks& y,
+                               const VectorView& weights) {
+  const Index n = x.size();
+  require_same_size("quadrant_counts", "x", n, "y", y.size());
+  if (weights.size() > 0) require_same_size("quadrant_counts", "x", n, "weights", weights.size());
+  QuadrantCounts counts;
+  counts.less_less.resize(n);
+  counts.less_equal = Eigen::VectorXd::Zero(n);
+  counts.equal_less = Eigen::VectorXd::Zero(n);
+  counts.equal_equal = Eigen::VectorXd::Ones(n);
+  fill_margin(x, weights, counts.below_x, counts.equal_x);
+  fill_margin(y, weights, counts.below_y, counts.equal_y);
+  counts.total = weights.size() > 0 ? weights.sum() : static_cast<double>(n);
+  if (weights.size() > 0) {
+    fill_joint_counts<double>(counts, x, y, [&](std::int32_t i) { return weights[i]; });
+  } else {
+    fill_joint_counts<std::int32_t>(counts, x, y, [](std::int32_t) { return 1; });
   }
   return counts;
 }
