@@ -4,6 +4,7 @@
 #include <rapport/math/distributions.hpp>
 #include <rapport/score/scoring.hpp>
 
+#include "item_sums.hpp"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -15,42 +16,18 @@ namespace {
 constexpr Index block_rows = 512;
 using Block = std::array<double, block_rows>;
 
-/// One item as the sum sees it: sign · x + offset.
-struct Lane {
-  const double* x;
-  double sign;
-  double offset;
+/// What the rows of a block answered: their sums, and how many items.
+struct RowTotals {
+  Block sum;
+  Block answered;
 };
-
-/// Adds K items to the running sums of a block of rows. Branchless, so that it runs at the memory's
-/// speed.
-template <int K>
-void accumulate(const Lane* lanes, Index n, double lower, double upper, Block& sum, Block& answered,
-                Block& outside) {
-  for (Index i = 0; i < n; ++i) {
-    const auto row = static_cast<std::size_t>(i);
-    double s = sum[row];
-    double a = answered[row];
-    double o = outside[row];
-    for (int k = 0; k < K; ++k) {
-      const double x = lanes[k].x[i];
-      const bool present = x == x;
-      s += present ? lanes[k].sign * x + lanes[k].offset : 0.0;
-      a += present ? 1.0 : 0.0;
-      o += ((x < lower) | (x > upper)) ? 1.0 : 0.0;
-    }
-    sum[row] = s;
-    answered[row] = a;
-    outside[row] = o;
-  }
-}
 
 /// Items that belong to exactly the same scores: they are summed once and the sum is shared.
 struct ItemGroup {
-  std::vector<Index> items;         ///< columns
+  std::vector<Index> forward;  ///< columns
+  std::vector<Index> reversed;
   std::vector<std::size_t> scores;  ///< subscales by position; the total comes last
-  Block sum;
-  Block answered;
+  RowTotals rows;
 };
 
 /// The items of a score that is a sum or a mean stand in groups; the counting scores need every
@@ -65,13 +42,35 @@ struct Finish {
   bool prorate;
   bool rounded;
 
-  [[nodiscard]] double operator()(double sum, double answered) const {
-    if (answered < least_answered) return missing;
-    const double mean = sum / answered;
-    if (score->rule == ScoreRule::mean && !rounded) return score->multiplier * mean;
-    if (prorate && answered < items)
-      sum += (items - answered) * (rounded ? std::round(mean) : mean);
-    return score->multiplier * (score->rule == ScoreRule::mean ? sum / items : sum);
+  void operator()(const RowTotals& rows, Index n, double* out) const {
+    const double factor = score->multiplier;
+    const double k = items;
+    const bool is_mean = score->rule == ScoreRule::mean;
+    if (rounded)
+      apply(rows, n, out, [=](double total, double count) {
+        const double whole = total + (k - count) * std::round(total / count);
+        return factor * (is_mean ? whole / k : whole);
+      });
+    else if (is_mean)
+      apply(rows, n, out, [=](double total, double count) { return factor * (total / count); });
+    else if (prorate)
+      apply(rows, n, out, [=](double total, double count) {
+        const double prorated = total / count * k;
+        return factor * (count < k ? prorated : total);
+      });
+    else
+      apply(rows, n, out, [=](double total, double) { return factor * total; });
+  }
+
+ private:
+  /// Branchless and free of aliases, so that the compiler makes vectors of it.
+  template <class Rule>
+  void apply(const RowTotals& rows, Index n, double* out, Rule rule) const {
+    const double least = least_answered;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+      const double value = rule(rows.sum[i], rows.answered[i]);
+      out[i] = rows.answered[i] < least ? missing : value;
+    }
   }
 };
 
@@ -96,14 +95,18 @@ class Scorer {
   ScaleScores run() {
     const Index n = responses_.rows();
     const auto s = static_cast<Index>(instrument_.subscales.size());
-    ScaleScores out{.total = Eigen::VectorXd::Constant(n, missing),
-                    .subscales = Eigen::MatrixXd::Constant(n, s, missing),
+    ScaleScores out{.total = Eigen::VectorXd(n),
+                    .subscales = Eigen::MatrixXd(n, s),
                     .subscale_names = {},
-                    .total_answered = Eigen::VectorXi::Zero(n),
-                    .subscale_answered = Eigen::MatrixXi::Zero(n, s),
-                    .missing = Eigen::VectorXi::Zero(n),
+                    .total_answered = CountVector(n),
+                    .subscale_answered = CountMatrix(n, s),
+                    .missing = CountVector(n),
                     .n_used = 0,
                     .n_omitted = 0};
+    if (instrument_.total.items.empty()) {
+      out.total.setConstant(missing);
+      out.total_answered.setZero();
+    }
     for (const Score& subscale : instrument_.subscales) out.subscale_names.push_back(subscale.name);
     for (Index first = 0; first < n; first += block_rows)
       score_block(first, std::min(block_rows, n - first), out);
@@ -127,7 +130,7 @@ class Scorer {
   }
 
   void make_groups() {
-    std::map<std::vector<std::size_t>, std::vector<Index>> by_scores;
+    std::map<std::vector<std::size_t>, ItemGroup> by_scores;
     for (Index item = 0; item < instrument_.items; ++item) {
       std::vector<std::size_t> memberships;
       for (std::size_t s = 0; s < scores_.size(); ++s) {
@@ -136,61 +139,71 @@ class Scorer {
             std::find(items.begin(), items.end(), static_cast<int>(item + 1)) != items.end())
           memberships.push_back(s);
       }
-      by_scores[memberships].push_back(item);
+      ItemGroup& group = by_scores[memberships];
+      group.scores = memberships;
+      (sign_[static_cast<std::size_t>(item)] < 0 ? group.reversed : group.forward).push_back(item);
     }
-    for (auto& [memberships, items] : by_scores)
-      groups_.push_back({.items = items, .scores = memberships, .sum = {}, .answered = {}});
+    for (const auto& entry : by_scores) groups_.push_back(entry.second);
   }
 
   void sum_group(ItemGroup& group, Index first, Index n) {
-    group.sum.fill(0);
-    group.answered.fill(0);
-    std::vector<Lane>& lanes = lanes_;
-    lanes.clear();
-    for (const Index item : group.items)
-      lanes.push_back({&responses_.coeffRef(first, item), sign_[static_cast<std::size_t>(item)],
-                       offset_[static_cast<std::size_t>(item)]});
-    std::size_t done = 0;
-    for (; done + 4 <= lanes.size(); done += 4)
-      accumulate<4>(&lanes[done], n, instrument_.lower, instrument_.upper, group.sum,
-                    group.answered, outside_);
-    for (; done < lanes.size(); ++done)
-      accumulate<1>(&lanes[done], n, instrument_.lower, instrument_.upper, group.sum,
-                    group.answered, outside_);
+    constexpr std::size_t most_columns = 12;  // streams that memory can feed at once
+    group.rows.sum.fill(0);
+    group.rows.answered.fill(0);
+    const auto addresses = [&](const std::vector<Index>& items, std::size_t from) {
+      std::vector<const double*> out;
+      for (std::size_t i = from; i < std::min(items.size(), from + most_columns); ++i)
+        out.push_back(&responses_.coeffRef(first, items[i]));
+      return out;
+    };
+    const std::size_t longest = std::max(group.forward.size(), group.reversed.size());
+    for (std::size_t from = 0; from < longest; from += most_columns) {
+      const std::vector<const double*> forward = addresses(group.forward, from);
+      const std::vector<const double*> reversed = addresses(group.reversed, from);
+      const ItemColumns columns{.forward = forward.data(),
+                                .n_forward = static_cast<int>(forward.size()),
+                                .reversed = reversed.data(),
+                                .n_reversed = static_cast<int>(reversed.size()),
+                                .rows_left = responses_.rows() - first,
+                                .lower = instrument_.lower,
+                                .upper = instrument_.upper,
+                                .mirror = instrument_.lower + instrument_.upper};
+      if (sum_items_(columns, n, group.rows.sum.data(), group.rows.answered.data()))
+        refuse(first, n);
+    }
   }
 
   void score_block(Index first, Index n, ScaleScores& out) {
-    outside_.fill(0);
     for (ItemGroup& group : groups_) sum_group(group, first, n);
-    if (std::any_of(outside_.begin(), outside_.begin() + n, [](double count) { return count > 0; }))
-      refuse(first, n);
     check_allowed(first, n);
     count_missing(first, n, out);
     for (std::size_t s = 0; s < scores_.size(); ++s) {
       if (scores_[s]->items.empty()) continue;
-      if (is_linear(scores_[s]->rule)) {
-        gather(s, n);
-      } else {
-        count_positive(*scores_[s], first, n);
-      }
-      write(s, first, n, out);
+      write(s, is_linear(scores_[s]->rule) ? gather(s, n) : count_positive(*scores_[s], first, n),
+            first, n, out);
     }
   }
 
-  void gather(std::size_t s, Index n) {
-    sum_.fill(0);
-    answered_.fill(0);
+  /// The sums of a score's groups; those of a single group stand where they are.
+  const RowTotals& gather(std::size_t s, Index n) {
+    const RowTotals* found = nullptr;
     for (const ItemGroup& group : groups_) {
       if (std::find(group.scores.begin(), group.scores.end(), s) == group.scores.end()) continue;
-      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-        sum_[i] += group.sum[i];
-        answered_[i] += group.answered[i];
+      if (found == nullptr) {
+        found = &group.rows;
+        continue;
       }
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+        gathered_.sum[i] = found->sum[i] + group.rows.sum[i];
+        gathered_.answered[i] = found->answered[i] + group.rows.answered[i];
+      }
+      found = &gathered_;
     }
+    return *found;
   }
 
   /// PST: items above the lower end; PSDI: the sum over them.
-  void count_positive(const Score& score, Index first, Index n) {
+  const RowTotals& count_positive(const Score& score, Index first, Index n) {
     for (Index i = 0; i < n; ++i) {
       double sum = 0;
       double positive = 0;
@@ -205,42 +218,50 @@ class Scorer {
         sum += keyed;
       }
       const auto row = static_cast<std::size_t>(i);
-      answered_[row] = answered;
-      sum_[row] = score.rule == ScoreRule::count_positive
-                      ? positive
-                      : (positive > 0 ? sum / positive : missing);
+      gathered_.answered[row] = answered;
+      gathered_.sum[row] = score.rule == ScoreRule::count_positive
+                               ? positive
+                               : (positive > 0 ? sum / positive : missing);
     }
+    return gathered_;
   }
 
-  void write(std::size_t s, Index first, Index n, ScaleScores& out) const {
+  void write(std::size_t s, const RowTotals& rows, Index first, Index n, ScaleScores& out) const {
     const Finish& finish = finishes_[s];
     const bool is_total = s + 1 == scores_.size();
     const auto column = static_cast<Index>(s);
     double* score = is_total ? out.total.data() + first : &out.subscales(first, column);
-    int* answered =
+    std::int16_t* answered =
         is_total ? out.total_answered.data() + first : &out.subscale_answered(first, column);
-    const bool linear = is_linear(finish.score->rule);
+    for (Index i = 0; i < n; ++i)
+      answered[i] = static_cast<std::int16_t>(rows.answered[static_cast<std::size_t>(i)]);
+    if (is_linear(finish.score->rule)) {
+      finish(rows, n, score);
+      return;
+    }
     for (Index i = 0; i < n; ++i) {
       const auto row = static_cast<std::size_t>(i);
-      answered[i] = static_cast<int>(answered_[row]);
-      score[i] = linear ? finish(sum_[row], answered_[row])
-                        : (answered_[row] < finish.least_answered ? missing : sum_[row]);
+      score[i] = rows.answered[row] < finish.least_answered ? missing : rows.sum[row];
     }
   }
 
-  void count_missing(Index first, Index n, ScaleScores& out) const {
-    for (const ItemGroup& group : groups_) {
-      const auto k = static_cast<double>(group.items.size());
-      for (Index i = 0; i < n; ++i)
-        out.missing[first + i] += static_cast<int>(k - group.answered[static_cast<std::size_t>(i)]);
-    }
-    if (action() != MissingItems::fail) return;
-    for (Index i = 0; i < n; ++i) {
-      if (out.missing[first + i] == 0) continue;
+  void count_missing(Index first, Index n, ScaleScores& out) {
+    Block& absent = gathered_.sum;
+    absent.fill(static_cast<double>(instrument_.items));
+    for (const ItemGroup& group : groups_)
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+        absent[i] -= group.rows.answered[i];
+    for (Index i = 0; i < n; ++i)
+      out.missing[first + i] = static_cast<std::int16_t>(absent[static_cast<std::size_t>(i)]);
+    if (action() == MissingItems::fail) require_answers(first, n, out);
+  }
+
+  void require_answers(Index first, Index n, const ScaleScores& out) const {
+    for (Index i = first; i < first + n; ++i) {
+      if (out.missing[i] == 0) continue;
       Index item = 0;
-      while (!is_missing(responses_(first + i, item))) ++item;
-      throw DataError("row " + std::to_string(first + i + 1) + ", item " +
-                      std::to_string(item + 1) +
+      while (!is_missing(responses_(i, item))) ++item;
+      throw DataError("row " + std::to_string(i + 1) + ", item " + std::to_string(item + 1) +
                       ": no answer; the rule `fail` needs every item answered");
     }
   }
@@ -265,11 +286,13 @@ class Scorer {
 
   void finish_totals(ScaleScores& out) const {
     if (instrument_.total_of_subscales) out.total = out.subscales.rowwise().sum();
-    const bool has_total = !instrument_.total.items.empty();
-    for (Index i = 0; i < out.total.size(); ++i) {
-      const bool used = has_total ? !is_missing(out.total[i]) : !out.subscales.row(i).hasNaN();
-      (used ? out.n_used : out.n_omitted) += 1;
+    const Index n = out.total.size();
+    if (instrument_.total.items.empty()) {
+      for (Index i = 0; i < n; ++i) out.n_omitted += out.subscales.row(i).hasNaN() ? 1 : 0;
+    } else {
+      out.n_omitted = out.total.array().isNaN().count();
     }
+    out.n_used = n - out.n_omitted;
   }
 
   const Instrument& instrument_;
@@ -280,10 +303,8 @@ class Scorer {
   std::vector<const Score*> scores_;
   std::vector<Finish> finishes_;
   std::vector<ItemGroup> groups_;
-  std::vector<Lane> lanes_;
-  Block outside_{};
-  Block sum_{};
-  Block answered_{};
+  ItemSums sum_items_ = item_sums();
+  RowTotals gathered_{};
 };
 
 /// True, false, or unknown (−1) because unanswered items could still tip it.

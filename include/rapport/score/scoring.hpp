@@ -3,6 +3,7 @@
 #include <rapport/base/eigen.hpp>
 #include <rapport/score/scale.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,14 +18,18 @@ struct ScoringOptions {
   double max_missing = std::numeric_limits<double>::quiet_NaN();
 };
 
+/// Counts of items: an instrument has at most 1000.
+using CountVector = Eigen::Matrix<std::int16_t, Eigen::Dynamic, 1>;
+using CountMatrix = Eigen::Matrix<std::int16_t, Eigen::Dynamic, Eigen::Dynamic>;
+
 /// Scores of n respondents on a total and s subscales.
 struct [[nodiscard]] ScaleScores {
   Eigen::VectorXd total;      ///< n; NaN where it is missing, or the instrument has none
   Eigen::MatrixXd subscales;  ///< n × s
   std::vector<std::string> subscale_names;  ///< s
-  Eigen::VectorXi total_answered;           ///< n: items of the total that were answered
-  Eigen::MatrixXi subscale_answered;        ///< n × s
-  Eigen::VectorXi missing;                  ///< n: items of the instrument that were not answered
+  CountVector total_answered;               ///< n: items of the total that were answered
+  CountMatrix subscale_answered;            ///< n × s
+  CountVector missing;                      ///< n: items of the instrument that were not answered
   Index n_used;  ///< respondents with a total (without one: with every subscale)
   Index n_omitted;
 };
