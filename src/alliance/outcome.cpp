@@ -234,4 +234,14 @@ LaggedInfluence lagged_influence(const FittedModel& model, const Table& table,
   return result;
 }
 
+ReciprocalInfluence reciprocal_influence(const Table& table, const StudyColumns& columns,
+                                         const std::string& x, const std::string& y, double level) {
+  const FittedModel to_y(lagged_formula(columns, x, y), table, level);
+  const FittedModel to_x(lagged_formula(columns, y, x), table, level);
+  return {.to_y = to_y,
+          .to_x = to_x,
+          .x_to_y = lagged_influence(to_y, table, columns),
+          .y_to_x = lagged_influence(to_x, table, columns)};
+}
+
 }  // namespace rapport

@@ -2,6 +2,7 @@
 #include <rapport/report/alliance.hpp>
 
 #include "commands.hpp"
+#include <filesystem>
 
 namespace rapport::program {
 namespace {
@@ -11,6 +12,7 @@ struct AllianceArguments {
   int early = 3;
   double reliability = 0.85;
   std::string report;
+  std::string tables;
   bool show_ids = false;
 };
 
@@ -40,6 +42,14 @@ std::string command_line(const CommonOptions& common, const AllianceArguments& a
   return line;
 }
 
+void write_tables(const std::string& folder, const std::vector<report::TableFile>& files) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw DataError("the folder cannot be made; check its permissions", folder);
+  for (const report::TableFile& file : files)
+    report::write_page((std::filesystem::path(folder) / file.name).string(), file.content);
+}
+
 Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
   if (arguments.early < 1) throw UsageError("--early: must be 1 or more sessions");
   if (!(arguments.reliability > 0 && arguments.reliability < 1))
@@ -59,11 +69,16 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
   outcome.warnings = study.warnings;
   outcome.rows = study.n_rows;
   outcome.used = study.n_used;
+  if (arguments.report.empty() && arguments.tables.empty()) return outcome;
+  const report::Page page = report::study_page(
+      study, table, {.command = command_line(common, arguments), .show_ids = arguments.show_ids});
   if (!arguments.report.empty()) {
-    const report::StudyPageOptions page{.command = command_line(common, arguments),
-                                        .show_ids = arguments.show_ids};
-    report::write_page(arguments.report, report::to_html(report::study_page(study, table, page)));
+    report::write_page(arguments.report, report::to_html(page));
     outcome.text += "\nThe page: " + arguments.report + "\n";
+  }
+  if (!arguments.tables.empty()) {
+    write_tables(arguments.tables, report::study_tables(study, table, page));
+    outcome.text += "\nThe tables: " + arguments.tables + "\n";
   }
   return outcome;
 }
@@ -95,6 +110,9 @@ void add_alliance(CLI::App& program, Chosen& chosen) {
   command->add_option("--reliability", arguments->reliability,
                       "Reliability of the outcome, for reliable change (default 0.85)");
   command->add_option("--report", arguments->report, "Write the study as a page to FILE.html");
+  command->add_option(
+      "--tables", arguments->tables,
+      "Write every table as CSV and Markdown, and the data of the models, to this folder");
   command->add_flag("--show-ids", arguments->show_ids,
                     "The page shows the codes of patients and therapists");
   add_data(*command, *common);

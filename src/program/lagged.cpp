@@ -1,5 +1,6 @@
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
+#include <rapport/alliance/outcome.hpp>
 #include <rapport/report/alliance.hpp>
 
 #include "commands.hpp"
@@ -66,28 +67,56 @@ Outcome panel_model(const CommonOptions& common, const LaggedArguments& argument
   return outcome;
 }
 
+Outcome mixed_models(const CommonOptions& common, const LaggedArguments& arguments) {
+  const Table table = load_table(common);
+  const Panel panel = make_panel(
+      table, {.patient = arguments.patient, .session = arguments.session, .therapist = ""});
+  StudyColumns columns;
+  columns.patient = arguments.patient;
+  columns.session = arguments.session;
+  const ReciprocalInfluence influence =
+      reciprocal_influence(table, columns, arguments.x, arguments.y, common.level);
+  const SessionCounts sessions = session_counts(panel, table.matrix({arguments.x, arguments.y}));
+  Outcome outcome;
+  outcome.result = report::to_json(influence);
+  outcome.result.set("sessions_per_patient", report::to_json(sessions));
+  outcome.main_table = "effects";
+  outcome.rows = table.rows();
+  outcome.used = influence.x_to_y.n_sessions;
+  if (sessions.median < 15)
+    outcome.warnings.push_back(
+        "with a median of " + shortest_decimal(sessions.median) +
+        " sessions a patient, centring on the patient's mean biases effects that are adjusted "
+        "for the previous value (Nickell 1981); --model ri-clpm is the answer to it");
+  return outcome;
+}
+
 }  // namespace
 
 void add_lagged(CLI::App& program, Chosen& chosen) {
   const auto common = std::make_shared<CommonOptions>();
   const auto arguments = std::make_shared<LaggedArguments>();
-  CLI::App* command = add_command(
-      program, chosen, "lagged",
-      "Reciprocal influence of two variables over sessions (main table: effects)", common,
-      [common, arguments] {
-        enum class Model { panel };
-        switch (choose<Model>("--model", arguments->model, {{"ri-clpm", Model::panel}})) {
-          case Model::panel:
-            return panel_model(*common, *arguments);
-        }
-        throw UsageError("--model: unknown");
-      });
+  CLI::App* command =
+      add_command(program, chosen, "lagged",
+                  "Reciprocal influence of two variables over sessions (main table: effects)",
+                  common, [common, arguments] {
+                    enum class Model { panel, mixed };
+                    switch (choose<Model>("--model", arguments->model,
+                                          {{"ri-clpm", Model::panel}, {"mixed", Model::mixed}})) {
+                      case Model::panel:
+                        return panel_model(*common, *arguments);
+                      case Model::mixed:
+                        return mixed_models(*common, *arguments);
+                    }
+                    throw UsageError("--model: unknown");
+                  });
   command->add_option("--patient", arguments->patient, "Column of patients")->required();
   command->add_option("--session", arguments->session, "Column of session numbers")->required();
   command->add_option("--x", arguments->x, "First variable, such as the alliance")->required();
   command->add_option("--y", arguments->y, "Second variable, such as the symptoms")->required();
-  command->add_option("--model", arguments->model,
-                      "ri-clpm: random-intercept cross-lagged panel model");
+  command->add_option(
+      "--model", arguments->model,
+      "ri-clpm (default): random-intercept cross-lagged panel model; mixed: lagged mixed models");
   command->add_option("--waves", arguments->waves,
                       "Sessions that are the waves: FIRST:LAST or a list (default 1:5)");
   command->add_flag("--equal", arguments->equal, "Lagged effects equal over waves");

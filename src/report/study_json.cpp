@@ -18,12 +18,14 @@ Json with(Json object, const std::string& key, Json value) {
   return object;
 }
 
+Json fit_json(const FittedModel& model) {
+  return to_json(summarize(model.design(), model.model(), model.fit(), model.inference()));
+}
+
 Json model_json(const StudyModel& study) {
-  const FittedModel& model = study.model;
   Json result = Json::object(
       {{"question", study.question}, {"data", study.of_patients ? "patients" : "sessions"}});
-  const Json fit =
-      to_json(summarize(model.design(), model.model(), model.fit(), model.inference()));
+  const Json fit = fit_json(study.model);
   for (const auto& [key, value] : fit.members()) result.set(key, value);
   return result;
 }
@@ -270,6 +272,29 @@ Json concordance_json(const RuptureAnalysis& analysis) {
 }
 
 }  // namespace
+
+Json to_json(const ReciprocalInfluence& influence) {
+  Json effects = Json::array();
+  const auto add = [&](const char* from, const char* to, const ContrastEstimate& effect) {
+    Json row = Json::object({{"from", from}, {"to", to}});
+    const Json estimate = to_json(effect);
+    for (const auto& [key, value] : estimate.members()) row.set(key, value);
+    effects.push_back(std::move(row));
+  };
+  add("x", "x", influence.y_to_x.autoregression);
+  add("y", "x", influence.y_to_x.effect);
+  add("x", "y", influence.x_to_y.effect);
+  add("y", "y", influence.x_to_y.autoregression);
+  Json result = Json::object({{"model", "mixed"},
+                              {"n", count(influence.x_to_y.n_patients)},
+                              {"sessions", count(influence.x_to_y.n_sessions)},
+                              {"effects", std::move(effects)}});
+  result.set("standardized", Json::object({{"x_to_y", influence.x_to_y.standardized},
+                                           {"y_to_x", influence.y_to_x.standardized}}));
+  result.set("models",
+             Json::object({{"y", fit_json(influence.to_y)}, {"x", fit_json(influence.to_x)}}));
+  return result;
+}
 
 Json to_json(const StudyAnalysis& study, const Table& table) {
   Json result = Json::object({{"descriptives", descriptives_json(study)}});

@@ -106,6 +106,17 @@ struct [[nodiscard]] LaggedInfluence {
 LaggedInfluence lagged_influence(const FittedModel& model, const Table& table,
                                  const StudyColumns& columns);
 
+/// Both directions: does x one session earlier tell y, and y one session earlier x?
+struct [[nodiscard]] ReciprocalInfluence {
+  FittedModel to_y;
+  FittedModel to_x;
+  LaggedInfluence x_to_y;
+  LaggedInfluence y_to_x;
+};
+ReciprocalInfluence reciprocal_influence(const Table& table, const StudyColumns& columns,
+                                         const std::string& x, const std::string& y,
+                                         double level = 0.95);
+
 /// The formula of the lagged effect of `predictor` on `outcome`: `outcome ~ session +
 /// within(lag(predictor, …)) + …`.
 [[nodiscard]] std::string lagged_formula(const StudyColumns& columns, const std::string& predictor,

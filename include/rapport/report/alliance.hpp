@@ -15,6 +15,9 @@ namespace rapport::report {
 /// `waves` are the sessions that the waves of the fit stand for.
 [[nodiscard]] Json to_json(const CrossLaggedFit& fit, const std::vector<double>& waves);
 
+/// The result of `rapport lagged --model mixed`.
+[[nodiscard]] Json to_json(const ReciprocalInfluence& influence);
+
 /// The result of `rapport alliance`.
 [[nodiscard]] Json to_json(const StudyAnalysis& study, const Table& table);
 
@@ -30,5 +33,17 @@ struct StudyPageOptions {
 /// how to repeat it.
 [[nodiscard]] Page study_page(const StudyAnalysis& study, const Table& table,
                               const StudyPageOptions& options = {});
+
+/// One file of a study's tables.
+struct TableFile {
+  std::string name;  ///< without a folder: "levels.csv"
+  std::string content;
+};
+
+/// The tables of a page as CSV and Markdown, named by their section and place, and the two data
+/// sets that the models rest on: sessions.csv (the rows analysed, with `leaves` where the study has
+/// dropout) and patients.csv.
+[[nodiscard]] std::vector<TableFile> study_tables(const StudyAnalysis& study, const Table& table,
+                                                  const Page& page);
 
 }  // namespace rapport::report
