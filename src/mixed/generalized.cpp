@@ -180,16 +180,14 @@ WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
   likelihood.set_parameters(family);
   VectorXd eta(n);
   for (Index i = 0; i < n; ++i) eta[i] = likelihood.first_guess(i);
-  VectorXd value(n);
   VectorXd first(n);
   VectorXd second(n);
   double before = std::numeric_limits<double>::infinity();
   for (int iteration = 0; iteration < 4; ++iteration) {
-    likelihood.evaluate(
-        0, n, eta.data(),
-        {.value = value.data(), .first = first.data(), .second = second.data(), .third = nullptr});
-    if (!std::isfinite(value.sum()) || (iteration > 1 && -value.sum() > before)) break;
-    before = -value.sum();
+    const double value = likelihood.evaluate(
+        0, n, eta.data(), {.first = first.data(), .second = second.data(), .third = nullptr});
+    if (!std::isfinite(value) || (iteration > 1 && -value > before)) break;
+    before = -value;
     start.weights = (-second).cwiseMax(1e-8 * (-second).maxCoeff()).cwiseMax(1e-300);
     const VectorXd working = (eta - design.offset).array() + first.array() / start.weights.array();
     const MatrixXd weighted = design.fixed.array().colwise() * start.weights.array();

@@ -38,8 +38,7 @@ class LaplaceIntegral final : public Integral {
     }
     scaled_.resize(width, n);
     solved_.resize(width, n);
-    for (Eigen::VectorXd* rows :
-         {&base_, &eta_, &value_, &first_, &second_, &third_, &leverage_, &kappa_}) {
+    for (Eigen::VectorXd* rows : {&base_, &eta_, &first_, &second_, &third_, &leverage_, &kappa_}) {
       *rows = Eigen::VectorXd::Zero(n);
     }
   }
@@ -58,7 +57,7 @@ class LaplaceIntegral final : public Integral {
       return undefined;
     }
     if (gradient != nullptr) fill_gradient(*gradient);
-    return f + 0.5 * matrix_.log_determinant();
+    return f + 0.5 * matrix_.log_determinant() - likelihood_->constant();
   }
 
   [[nodiscard]] std::vector<TermModes> modes() const override;
@@ -144,12 +143,10 @@ class LaplaceIntegral final : public Integral {
       }
     }
     if (design_.n_blocks() == 0) eta_ = base_;
-    likelihood_->evaluate(0, design_.n(), eta_.data(),
-                          {.value = value_.data(),
-                           .first = first_.data(),
-                           .second = second_.data(),
-                           .third = third_.data()});
-    return -value_.sum() + 0.5 * (inner.squaredNorm() + upper.squaredNorm());
+    const double value = likelihood_->evaluate(
+        0, design_.n(), eta_.data(),
+        {.first = first_.data(), .second = second_.data(), .third = third_.data()});
+    return -value + 0.5 * (inner.squaredNorm() + upper.squaredNorm());
   }
 
   /// Adds weights[row] · z̃ of every row to (inner, upper).
@@ -230,12 +227,12 @@ class LaplaceIntegral final : public Integral {
       Eigen::VectorXd inner = -inner_;
       Eigen::VectorXd upper = -upper_;
       add_transposed(first_, inner, upper);
-      const double decrement_before = inner.squaredNorm() + upper.squaredNorm();
+      const double slope = inner.squaredNorm() + upper.squaredNorm();
       matrix_.solve(inner, upper);
       const double largest = std::max(inner.size() == 0 ? 0 : inner.lpNorm<Eigen::Infinity>(),
                                       upper.size() == 0 ? 0 : upper.lpNorm<Eigen::Infinity>());
-      if (largest < 1e-13 || decrement_before == 0) return f;
-      last = largest < 1e-7;  // the next step would be of the order of its square
+      if (largest < 1e-13 || slope == 0) return f;
+      last = largest < 1e-6;  // the next step would be of the order of its square
       double step = 1;
       const double before = f;
       f = rows_at(inner_ + inner, upper_ + upper);
@@ -361,7 +358,7 @@ class LaplaceIntegral final : public Integral {
   Eigen::MatrixXd columns_;  ///< a row's z in a column: inner terms, then upper terms
   Eigen::MatrixXd scaled_;   ///< z̃
   Eigen::MatrixXd solved_;   ///< H⁻¹z̃ at the row's own columns
-  Eigen::VectorXd base_, eta_, value_, first_, second_, third_, leverage_, kappa_;
+  Eigen::VectorXd base_, eta_, first_, second_, third_, leverage_, kappa_;
 };
 
 std::vector<TermModes> LaplaceIntegral::modes() const {

@@ -62,9 +62,9 @@ class ScalarIntegral final : public Integral {
     row_gradient_.resize(n);
     Index longest = 0;
     for (Index b = 0; b < design.n_blocks(); ++b) longest = std::max(longest, size_of(b));
-    for (Eigen::VectorXd* buffer : {&eta_, &value_, &first_, &second_, &third_, &weight_value_,
-                                    &weight_first_, &weight_second_, &node_eta_, &node_value_,
-                                    &node_first_, &node_second_, &expected_first_, &zero_}) {
+    for (Eigen::VectorXd* buffer :
+         {&eta_, &first_, &second_, &third_, &weight_value_, &weight_first_, &weight_second_,
+          &node_eta_, &expected_first_, &zero_}) {
       *buffer = Eigen::VectorXd::Zero(longest);
     }
     nodes_first_.resize(longest, points);
@@ -89,7 +89,7 @@ class ScalarIntegral final : public Integral {
       }
     }
     if (gradient != nullptr) gradient->fixed = design_.fixed.transpose() * row_gradient_;
-    return total;
+    return total - likelihood_->constant();
   }
 
   [[nodiscard]] std::vector<TermModes> modes() const override {
@@ -130,15 +130,12 @@ class ScalarIntegral final : public Integral {
     const double* z = scaled_.data() + start;
     const double* base = base_.data() + start;
     for (Index i = 0; i < n; ++i) eta_[i] = base[i] + z[i] * u;
-    likelihood_->evaluate(start, n, eta_.data(),
-                          {.value = value_.data(),
-                           .first = first_.data(),
-                           .second = second_.data(),
-                           .third = third_.data()});
-    Inner f{0.5 * u * u, u, 1, 0};
+    const double value = likelihood_->evaluate(
+        start, n, eta_.data(),
+        {.first = first_.data(), .second = second_.data(), .third = third_.data()});
+    Inner f{0.5 * u * u - value, u, 1, 0};
     for (Index i = 0; i < n; ++i) {
       const double zz = z[i] * z[i];
-      f.value -= value_[i];
       f.first -= z[i] * first_[i];
       f.second -= zz * second_[i];
       f.third -= zz * z[i] * third_[i];
@@ -200,17 +197,12 @@ class ScalarIntegral final : public Integral {
       const double at = u + s * rule_.nodes[k];
       for (Index i = 0; i < n; ++i) node_eta_[i] = base_[start + i] + z[i] * at;
       double* node_first = nodes_first_.col(k).data();
-      likelihood_->evaluate(start, n, node_eta_.data(),
-                            {.value = node_value_.data(),
-                             .first = node_first,
-                             .second = node_second_.data(),
-                             .third = nullptr});
-      double value = 0.5 * at * at;
+      const double value =
+          0.5 * at * at -
+          likelihood_->evaluate(start, n, node_eta_.data(),
+                                {.first = node_first, .second = nullptr, .third = nullptr});
       slope[k] = at;
-      for (Index i = 0; i < n; ++i) {
-        value -= node_value_[i];
-        slope[k] -= z[i] * node_first[i];
-      }
+      for (Index i = 0; i < n; ++i) slope[k] -= z[i] * node_first[i];
       share[k] = 0.5 * rule_.nodes[k] * rule_.nodes[k] - value + std::log(rule_.weights[k]);
     }
     const double largest = share.maxCoeff();
@@ -288,10 +280,9 @@ class ScalarIntegral final : public Integral {
   Eigen::VectorXd scaled_;
   Eigen::VectorXd row_gradient_;
   // One block's rows.
-  Eigen::VectorXd eta_, value_, first_, second_, third_;
+  Eigen::VectorXd eta_, first_, second_, third_;
   Eigen::VectorXd weight_value_, weight_first_, weight_second_, zero_;
-  Eigen::VectorXd node_eta_, node_value_, node_first_, node_second_, expected_first_, node_share_,
-      node_slope_;
+  Eigen::VectorXd node_eta_, node_first_, expected_first_, node_share_, node_slope_;
   Eigen::MatrixXd nodes_first_;
 };
 

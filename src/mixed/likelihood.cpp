@@ -17,6 +17,23 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// A product whose logarithm is wanted: one logarithm for many factors.
+class LogProduct {
+ public:
+  void multiply(double factor) {
+    product_ *= factor;
+    if (product_ > 1e200 || product_ < 1e-200) {
+      sum_ += std::log(product_);
+      product_ = 1;
+    }
+  }
+  [[nodiscard]] double log() const { return sum_ + std::log(product_); }
+
+ private:
+  double product_ = 1;
+  double sum_ = 0;
+};
+
 /// Value and three derivatives of one row.
 struct Row {
   double value;
@@ -42,20 +59,25 @@ Row log_normal_cdf(double x) {
 // Each kernel is the log-likelihood of one row as a function of η; y and w are the response and the
 // weight.
 
+// A kernel with `has_odds` leaves −w log(1 + odds) out of its value.
+
 struct BinomialLogit {
-  Row operator()(double y, double w, double eta) const {
-    const double e = std::exp(-std::abs(eta));
-    const double share = 1 / (1 + e);
-    const double p = eta >= 0 ? share : e * share;
-    const double v = w * e * share * share;
-    return {w * (y * eta - (eta > 0 ? eta : 0) - std::log1p(e)), w * (y - p), -v, -v * (1 - 2 * p)};
+  static constexpr bool has_odds = true;
+  static double odds(double eta) { return std::exp(-std::abs(eta)); }
+  Row operator()(double y, double w, double eta, double odds) const {
+    const double share = 1 / (1 + odds);
+    const double p = eta >= 0 ? share : odds * share;
+    const double v = w * odds * share * share;
+    return {w * (y * eta - std::max(eta, 0.0)), w * (y - p), -v, -v * (1 - 2 * p)};
   }
   static double mean(double eta) { return 1 / (1 + std::exp(-eta)); }
   static double link(double mu) { return std::log(mu / (1 - mu)); }
 };
 
 struct BinomialProbit {
-  Row operator()(double y, double w, double eta) const {
+  static constexpr bool has_odds = false;
+  static double odds(double /*eta*/) { return 0; }
+  Row operator()(double y, double w, double eta, double /*odds*/) const {
     Row row{0, 0, 0, 0};
     if (y > 0) {
       const Row s = log_normal_cdf(eta);
@@ -75,7 +97,9 @@ struct BinomialProbit {
 };
 
 struct BinomialCloglog {
-  Row operator()(double y, double w, double eta) const {
+  static constexpr bool has_odds = false;
+  static double odds(double /*eta*/) { return 0; }
+  Row operator()(double y, double w, double eta, double /*odds*/) const {
     const double t = std::exp(eta);
     // h = log(1 − e^{−t}); r = h' = t / (e^t − 1), r' = r q with q = 1 − t − r.
     Row row{0, 0, 0, 0};
@@ -94,7 +118,9 @@ struct BinomialCloglog {
 };
 
 struct PoissonLog {
-  Row operator()(double y, double w, double eta) const {
+  static constexpr bool has_odds = false;
+  static double odds(double /*eta*/) { return 0; }
+  Row operator()(double y, double w, double eta, double /*odds*/) const {
     const double mu = w * std::exp(eta);
     return {w * y * eta - mu, w * y - mu, -mu, -mu};
   }
@@ -106,18 +132,32 @@ struct PoissonLog {
 template <class Kernel>
 class Plain final : public Likelihood {
  public:
-  Plain(Eigen::VectorXd y, Eigen::VectorXd w, Eigen::VectorXd constant)
-      : y_(std::move(y)), w_(std::move(w)), constant_(std::move(constant)) {}
+  Plain(Eigen::VectorXd y, Eigen::VectorXd w, double constant)
+      : y_(std::move(y)), w_(std::move(w)), constant_(constant) {}
 
-  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+  [[nodiscard]] double constant() const override { return constant_; }
+  double evaluate(Index first, Index n, const double* eta,
+                  const RowDerivatives& out) const override {
     const Kernel kernel;
+    LogProduct product;
+    double sum = 0;
     for (Index i = 0; i < n; ++i) {
-      const Row row = kernel(y_[first + i], w_[first + i], eta[i]);
-      out.value[i] = row.value + constant_[first + i];
+      const double w = w_[first + i];
+      const double odds = Kernel::odds(eta[i]);
+      const Row row = kernel(y_[first + i], w, eta[i], odds);
+      sum += row.value;
+      if constexpr (Kernel::has_odds) {
+        if (w == 1) {
+          product.multiply(1 + odds);
+        } else {
+          sum -= w * std::log1p(odds);
+        }
+      }
       out.first[i] = row.first;
-      out.second[i] = row.second;
+      if (out.second != nullptr) out.second[i] = row.second;
       if (out.third != nullptr) out.third[i] = row.third;
     }
+    return Kernel::has_odds ? sum - product.log() : sum;
   }
   [[nodiscard]] double fitted(Index /*row*/, double eta) const override {
     return Kernel::mean(eta);
@@ -130,7 +170,7 @@ class Plain final : public Likelihood {
  private:
   Eigen::VectorXd y_;
   Eigen::VectorXd w_;
-  Eigen::VectorXd constant_;
+  double constant_;
 };
 
 /// Negative binomial with log link, variance μ + μ² / k; ψ = log k.
@@ -144,7 +184,7 @@ class NegativeBinomial2 final : public Likelihood {
   bool set_parameters(const Eigen::VectorXd& parameters) override {
     if (!(std::abs(parameters[0]) < 30)) return false;
     const double k = std::exp(parameters[0]);
-    if (k == k_ && constant_.size() == y_.size()) return true;
+    if (k == k_ && slope_.size() == y_.size()) return true;
     k_ = k;
     // Counts repeat: log Γ(y + k) and its derivative are kept by count.
     const auto largest = static_cast<Index>(y_.maxCoeff());
@@ -161,7 +201,10 @@ class NegativeBinomial2 final : public Likelihood {
     }
     return true;
   }
-  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+  [[nodiscard]] double constant() const override { return constant_; }
+  double evaluate(Index first, Index n, const double* eta,
+                  const RowDerivatives& out) const override {
+    double sum = 0;
     for (Index i = 0; i < n; ++i) {
       const double y = y_[first + i];
       const double w = w_[first + i];
@@ -169,11 +212,12 @@ class NegativeBinomial2 final : public Likelihood {
       const double inverse = 1 / (mu + k_);
       const double share = mu * inverse;
       const double curvature = w * (y + k_) * k_ * inverse * share;
-      out.value[i] = w * (constant_[first + i] + y * eta[i] - (y + k_) * std::log(mu + k_));
+      sum += w * (y * eta[i] - (y + k_) * std::log(mu + k_));
       out.first[i] = w * k_ * (y - mu) * inverse;
-      out.second[i] = -curvature;
+      if (out.second != nullptr) out.second[i] = -curvature;
       if (out.third != nullptr) out.third[i] = -curvature * (k_ - mu) * inverse;
     }
+    return sum;
   }
   void add_parameter_gradient(Index first, Index n, const double* eta, const RowWeights& weights,
                               Eigen::VectorXd& gradient) const override {
@@ -195,7 +239,7 @@ class NegativeBinomial2 final : public Likelihood {
 
  private:
   void fill(Eigen::VectorXd& table, Eigen::VectorXd& slope) {
-    constant_.resize(y_.size());
+    constant_ = 0;
     slope_.resize(y_.size());
     const double at_zero = log_gamma(k_);
     const double slope_at_zero = digamma(k_);
@@ -214,7 +258,7 @@ class NegativeBinomial2 final : public Likelihood {
           slope[count] = derivative;
         }
       }
-      constant_[i] = value - log_factorial_[i];
+      constant_ += w_[i] * (value - log_factorial_[i]);
       slope_[i] = derivative;
     }
   }
@@ -222,8 +266,8 @@ class NegativeBinomial2 final : public Likelihood {
   Eigen::VectorXd y_;
   Eigen::VectorXd w_;
   Eigen::VectorXd log_factorial_;
-  Eigen::VectorXd constant_;  ///< log Γ(y + k) − log Γ(k) − log y! + k log k
-  Eigen::VectorXd slope_;     ///< its derivative in k
+  double constant_ = 0;    ///< Σ w (log Γ(y + k) − log Γ(k) − log y! + k log k)
+  Eigen::VectorXd slope_;  ///< its derivative in k, a row
   double k_ = 0;
 };
 
@@ -297,21 +341,31 @@ class Cumulative final : public Likelihood {
       if (!(parameters[j] > parameters[j - 1])) return false;
     }
     thresholds_ = parameters;
+    width_.setOnes(thresholds_.size() + 1);
+    for (Index j = 1; j < thresholds_.size(); ++j)
+      width_[j] = -std::expm1(thresholds_[j - 1] - thresholds_[j]);
     return thresholds_.allFinite();
   }
-  void evaluate(Index first, Index n, const double* eta, const RowDerivatives& out) const override {
+  double evaluate(Index first, Index n, const double* eta,
+                  const RowDerivatives& out) const override {
+    LogProduct product;
+    double sum = 0;
     for (Index i = 0; i < n; ++i) {
       const Ratios r = ratios(first + i, eta[i]);
       const double w = w_[first + i];
       const double s1 = r.a[0] + r.b[0];
       const double s2 = r.a[1] + r.b[1];
-      out.value[i] = w * std::log(r.probability);
-      out.first[i] = -w * s1;
-      out.second[i] = w * (s2 - s1 * s1);
-      if (out.third != nullptr) {
-        out.third[i] = -w * (r.a[2] + r.b[2] - 3 * s1 * s2 + 2 * s1 * s1 * s1);
+      if (w == 1) {
+        product.multiply(r.probability);
+      } else {
+        sum += w * std::log(r.probability);
       }
+      out.first[i] = -w * s1;
+      if (out.second != nullptr) out.second[i] = w * (s2 - s1 * s1);
+      if (out.third != nullptr)
+        out.third[i] = -w * (r.a[2] + r.b[2] - 3 * s1 * s2 + 2 * s1 * s1 * s1);
     }
+    return sum + product.log();
   }
   void add_parameter_gradient(Index first, Index n, const double* eta, const RowWeights& weights,
                               Eigen::VectorXd& gradient) const override {
@@ -339,22 +393,41 @@ class Cumulative final : public Likelihood {
   };
   [[nodiscard]] Ratios ratios(Index row, double eta) const {
     const Index category = category_[row];
+    const bool has_upper = category < thresholds_.size();
+    const bool has_lower = category > 0;
+    const double a = has_upper ? thresholds_[category] - eta : infinity;
+    const double b = has_lower ? thresholds_[category - 1] - eta : -infinity;
     Ratios r{0, {0, 0, 0}, {0, 0, 0}};
-    const double a = category < thresholds_.size() ? thresholds_[category] - eta : infinity;
-    const double b = category > 0 ? thresholds_[category - 1] - eta : -infinity;
-    if (a == infinity) {
-      r.probability = Distribution::upper_tail(b);
+    if constexpr (std::is_same_v<Distribution, Logistic>) {
+      // P = F(a) (1 − F(b)) (1 − e^{b − a}), whose last factor is the category's own.
+      const double upper = has_upper ? Logistic::cdf(a) : 1;
+      const double lower = has_lower ? Logistic::cdf(b) : 0;
+      r.probability = upper * (1 - lower) * width_[category];
+      if (lower > 0.5) r.probability = upper * Logistic::cdf(-b) * width_[category];
+      if (has_upper) {
+        const double complement = upper > 0.5 ? Logistic::cdf(-a) : 1 - upper;
+        const double rest = lower > 0.5 ? Logistic::cdf(-b) : 1 - lower;
+        const double ratio = complement / (rest * width_[category]);
+        r.a = {ratio, ratio * (1 - 2 * upper), ratio * (1 - 6 * upper * complement)};
+      }
+      if (has_lower) {
+        const double ratio = lower / (upper * width_[category]);
+        r.b = {-ratio, -ratio * (1 - 2 * lower), -ratio * (1 - 6 * lower * (1 - lower))};
+      }
+      return r;
     } else {
-      r.probability = b == -infinity ? Distribution::cdf(a) : Distribution::between(a, b);
-      r.a = Distribution::density(a);
+      if (has_upper) r.a = Distribution::density(a);
+      if (has_lower) r.b = Distribution::density(b);
+      r.probability = !has_upper   ? Distribution::upper_tail(b)
+                      : !has_lower ? Distribution::cdf(a)
+                                   : Distribution::between(a, b);
+      const double inverse = 1 / r.probability;
+      for (std::size_t k = 0; k < 3; ++k) {
+        r.a[k] *= inverse;
+        r.b[k] *= -inverse;
+      }
+      return r;
     }
-    if (b != -infinity) r.b = Distribution::density(b);
-    const double inverse = 1 / r.probability;
-    for (std::size_t k = 0; k < 3; ++k) {
-      r.a[k] *= inverse;
-      r.b[k] *= -inverse;
-    }
-    return r;
   }
   /// The weighted derivatives of ℓ, ℓ' and ℓ'' in the threshold whose ratios are `x`, the other's
   /// being `z`.
@@ -373,6 +446,7 @@ class Cumulative final : public Likelihood {
   Eigen::VectorXd w_;
   Eigen::VectorXd start_;
   Eigen::VectorXd thresholds_;
+  Eigen::VectorXd width_;  ///< of each category, 1 − e^{θ_{j−1} − θ_j}: 1 at the ends
 };
 
 std::string number(double value) {
@@ -426,13 +500,13 @@ void require_categories(const Eigen::VectorXd& y, Index categories) {
   }
 }
 
-/// log C(n, s) a row.
-Eigen::VectorXd binomial_constants(const Eigen::VectorXd& y, const Eigen::VectorXd& trials) {
-  Eigen::VectorXd constant(y.size());
+/// Σ log C(n, s).
+double binomial_constant(const Eigen::VectorXd& y, const Eigen::VectorXd& trials) {
+  double constant = 0;
   for (Index i = 0; i < y.size(); ++i) {
     const double n = trials[i];
     const double s = std::round(y[i] * n);
-    constant[i] = n == 1 ? 0 : log_gamma(n + 1) - log_gamma(s + 1) - log_gamma(n - s + 1);
+    if (n != 1) constant += log_gamma(n + 1) - log_gamma(s + 1) - log_gamma(n - s + 1);
   }
   return constant;
 }
@@ -440,7 +514,7 @@ Eigen::VectorXd binomial_constants(const Eigen::VectorXd& y, const Eigen::Vector
 std::unique_ptr<Likelihood> make_binomial(Link link, const Eigen::VectorXd& y,
                                           const Eigen::VectorXd& w) {
   require_proportions(y, w);
-  const Eigen::VectorXd constant = binomial_constants(y, w);
+  const double constant = binomial_constant(y, w);
   if (link == Link::logit) return std::make_unique<Plain<BinomialLogit>>(y, w, constant);
   if (link == Link::probit) return std::make_unique<Plain<BinomialProbit>>(y, w, constant);
   if (link == Link::cloglog) return std::make_unique<Plain<BinomialCloglog>>(y, w, constant);
@@ -461,8 +535,8 @@ std::unique_ptr<Likelihood> make_counts(Family family, Link link, const Eigen::V
   require_counts(family, y);
   if (link != Link::log) return nullptr;
   if (family == Family::nbinom2) return std::make_unique<NegativeBinomial2>(y, w);
-  Eigen::VectorXd constant(y.size());
-  for (Index i = 0; i < y.size(); ++i) constant[i] = -w[i] * log_gamma(y[i] + 1);
+  double constant = 0;
+  for (Index i = 0; i < y.size(); ++i) constant -= w[i] * log_gamma(y[i] + 1);
   return std::make_unique<Plain<PoissonLog>>(y, w, constant);
 }
 

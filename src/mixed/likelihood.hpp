@@ -8,10 +8,9 @@ namespace rapport::detail {
 
 /// Derivatives of a row's log-likelihood in its linear predictor, for a run of rows.
 struct RowDerivatives {
-  double* value;
   double* first;
-  double* second;
-  double* third;  ///< null: not wanted
+  double* second;  ///< null: first derivatives only
+  double* third;   ///< null: not wanted
 };
 
 /// Weights on a row's derivatives in the family's own parameters ψ: the gradient collects
@@ -31,9 +30,12 @@ class Likelihood {
   /// False if they lie outside their range.
   virtual bool set_parameters(const Eigen::VectorXd& /*parameters*/) { return true; }
   [[nodiscard]] virtual Eigen::VectorXd start() const { return {}; }
-  /// Rows first … first + n − 1, with their linear predictors.
-  virtual void evaluate(Index first, Index n, const double* eta,
-                        const RowDerivatives& out) const = 0;
+  /// The part of the log-likelihood of all rows that no linear predictor enters.
+  [[nodiscard]] virtual double constant() const { return 0; }
+  /// Rows first … first + n − 1, with their linear predictors: the sum of their log-likelihoods but
+  /// for the constant.
+  virtual double evaluate(Index first, Index n, const double* eta,
+                          const RowDerivatives& out) const = 0;
   virtual void add_parameter_gradient(Index /*first*/, Index /*n*/, const double* /*eta*/,
                                       const RowWeights& /*weights*/,
                                       Eigen::VectorXd& /*gradient*/) const {}
