@@ -332,9 +332,7 @@ class LineSearch {
     point.slope = std::isfinite(point.value) ? point.derivatives.gradient.dot(direction_) : 0;
     return point;
   }
-  [[nodiscard]] double slack() const {
-    return 2 * epsilon * std::max(1.0, std::abs(origin_.value));
-  }
+  [[nodiscard]] double slack() const { return 1e-12 * std::max(1.0, std::abs(origin_.value)); }
   [[nodiscard]] bool decreases(const RayPoint& point) const {
     return point.value <= origin_.value + 1e-4 * point.step * origin_.slope + slack();
   }
@@ -409,6 +407,11 @@ Optimum minimize_bfgs(const std::function<void(const Eigen::VectorXd&, Derivativ
       break;
     }
     const Eigen::VectorXd direction = -(inverse * here.gradient);
+    if (!fresh &&
+        -here.gradient.dot(direction) <= 10 * epsilon * std::max(1.0, std::abs(here.value))) {
+      best.termination = Termination::converged;  // what is left to gain is rounding of the value
+      break;
+    }
     const double first_step =
         fresh ? std::min(1.0, options.initial_radius / direction.norm()) : 1.0;
     RayPoint point =

@@ -99,24 +99,33 @@ UpperLayout make_upper_layout(const std::vector<RandomTerm>& random, const std::
 
   layout.local.resize(at(starts.back()) * n_terms);
   std::vector<Index> local_of(n_slots, -1);
-  std::vector<std::size_t> seen;
+  std::vector<std::pair<Index, std::size_t>>
+      seen;  // first column and slot of each level that the block meets
   for (Index b = 0; b < n_blocks; ++b) {
     UpperLayout::Touched& touched = layout.touched[at(b)];
     seen.clear();
     for (std::size_t row = at(starts[at(b)]); row < at(starts[at(b) + 1]); ++row) {
       for (std::size_t t = 0; t < n_terms; ++t) {
         const std::size_t slot = slot_of(row, t);
-        if (local_of[slot] < 0) {
-          local_of[slot] = static_cast<Index>(touched.columns.size());
-          touched.component = component[slot];
-          seen.push_back(slot);
-          const Index position = layout.terms[t].position[slot - first_slot[t]];
-          for (Index k = 0; k < layout.terms[t].q; ++k) touched.columns.push_back(position + k);
-        }
-        layout.local[row * n_terms + t] = local_of[slot];
+        if (local_of[slot] >= 0) continue;
+        local_of[slot] = 0;
+        seen.emplace_back(layout.terms[t].position[slot - first_slot[t]], slot);
       }
     }
-    for (const std::size_t slot : seen) local_of[slot] = -1;
+    std::sort(seen.begin(), seen.end());
+    for (const auto& level : seen) {
+      local_of[level.second] = static_cast<Index>(touched.columns.size());
+      touched.component = component[level.second];
+      const std::size_t t = static_cast<std::size_t>(
+          std::upper_bound(first_slot.begin(), first_slot.end(), level.second) -
+          first_slot.begin() - 1);
+      for (Index k = 0; k < layout.terms[t].q; ++k) touched.columns.push_back(level.first + k);
+    }
+    for (std::size_t row = at(starts[at(b)]); row < at(starts[at(b) + 1]); ++row) {
+      for (std::size_t t = 0; t < n_terms; ++t)
+        layout.local[row * n_terms + t] = local_of[slot_of(row, t)];
+    }
+    for (const auto& level : seen) local_of[level.second] = -1;
   }
   return layout;
 }
@@ -211,11 +220,15 @@ bool ArrowMatrix::factorize() {
     const Index number = layout_.touched[at(block)].component;
     Eigen::Map<Eigen::MatrixXd> schur = component(c_, number);
     const Index start = layout_.component_start[at(number)];
+    // Touched columns ascend, so that i ≥ j is the lower triangle.
     for (Index j = 0; j < touched; ++j) {
-      for (Index i = 0; i < touched; ++i) {
-        const Index row = columns[at(i)] - start;
-        const Index column = columns[at(j)] - start;
-        if (row >= column) schur(row, column) -= cross.col(i).dot(solved.col(j));
+      double* column = schur.col(columns[at(j)] - start).data() - start;
+      const double* right = solved.col(j).data();
+      for (Index i = j; i < touched; ++i) {
+        const double* left = cross.col(i).data();
+        double sum = 0;
+        for (Index l = 0; l < q_; ++l) sum += left[l] * right[l];
+        column[columns[at(i)]] -= sum;
       }
     }
     cross = solved;

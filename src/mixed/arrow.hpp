@@ -18,7 +18,7 @@ struct UpperLayout {
   };
   /// A block of the finest factor touches few upper columns.
   struct Touched {
-    std::vector<Index> columns;
+    std::vector<Index> columns;  ///< ascending
     Index component = 0;
   };
 
