@@ -127,10 +127,38 @@ Eigen::MatrixXd covariance_matrix(const MatrixView& x) {
   return 0.5 * (cross + cross.transpose());
 }
 
+// With columns centred and 0 for what is missing, Σ z_a z_b needs no thought of missing cells; how
+// many rows hold both, and the sum of a over them, are those of a less the rows in which b is
+// missing.
 Eigen::MatrixXd pairwise_covariance_matrix(const MatrixView& x) {
-  Eigen::MatrixXd result(x.cols(), x.cols());
-  for (Index j = 0; j < x.cols(); ++j) {
-    for (Index i = 0; i <= j; ++i) result(i, j) = result(j, i) = covariance(x.col(i), x.col(j));
+  const Index k = x.cols();
+  Eigen::MatrixXd z(x.rows(), k);
+  Eigen::MatrixXd count(k, k);  // (a, b): rows that hold both
+  Eigen::MatrixXd sum(k, k);    // (a, b): Σ z_a over them
+  for (Index a = 0; a < k; ++a) {
+    const auto present = (x.col(a).array() == x.col(a).array());
+    const auto n = static_cast<double>(present.count());
+    const double centre = present.select(x.col(a).array(), 0).sum() / n;
+    z.col(a) = present.select(x.col(a).array() - centre, 0).matrix();
+    count.row(a).setConstant(n);
+    sum.row(a).setConstant(z.col(a).sum());
+  }
+  for (Index b = 0; b < k; ++b) {
+    for (Index i = 0; i < x.rows(); ++i) {
+      if (!is_missing(x(i, b))) continue;
+      for (Index a = 0; a < k; ++a) count(a, b) -= is_missing(x(i, a)) ? 0 : 1;
+      sum.col(b) -= z.row(i).transpose();
+    }
+  }
+  Eigen::MatrixXd product = Eigen::MatrixXd::Zero(k, k);
+  product.selfadjointView<Eigen::Lower>().rankUpdate(z.transpose());
+  Eigen::MatrixXd result(k, k);
+  for (Index b = 0; b < k; ++b) {
+    for (Index a = b; a < k; ++a) {
+      const double n = count(a, b);
+      const double value = (product(a, b) - sum(a, b) * sum(b, a) / n) / (n - 1);
+      result(a, b) = result(b, a) = n < 2 ? missing : value;
+    }
   }
   return result;
 }

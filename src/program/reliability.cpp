@@ -85,8 +85,11 @@ Json omega_json(const ReliabilityCommand& command, const KeyedItems& items, doub
   Json out = report::to_json(omega);
   if (command.factors == 0) return out;
   if (command.factors < 2) throw UsageError("--factors: must be at least 2");
-  const HierarchicalOmega bifactor = omega_hierarchical(
-      correlation_from_covariance(covariance_matrix(items.answers)), command.factors);
+  const bool pairwise = command.missing == "pairwise";
+  const Eigen::MatrixXd covariance =
+      pairwise ? pairwise_covariance_matrix(items.answers) : covariance_matrix(items.answers);
+  const HierarchicalOmega bifactor =
+      omega_hierarchical(correlation_from_covariance(covariance), command.factors);
   if (!bifactor.converged) warnings.push_back("the factors of omega hierarchical did not converge");
   out.set("hierarchical", report::to_json(bifactor, items.names));
   return out;
