@@ -307,6 +307,8 @@ class FormulaParser {
         within_formula([&] { return detail::parse_variable_at(text_, at_); });
     if (read.argument->kind == ExpressionNode::Kind::text)
       fail("a text in quotes is not a variable; a name with blanks stands in backquotes", start);
+    if (read.argument->kind == ExpressionNode::Kind::number)
+      fail("a number is not a variable", start);
     if (read.kind == Kind::pair) fail("cbind() can only be the response", start);
     if (read.kind == Kind::offset)
       return {.kind = Operand::Kind::offset, .offset = to_string(read.argument), .position = start};

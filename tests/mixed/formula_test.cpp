@@ -119,7 +119,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"y ~ x)", 5}, Fault{"y ~ 2*x", 4}, Fault{"y ~ x^0", 6},
                     Fault{"y ~ (1 | )", 9}, Fault{"y ~ (1 | 1)", 8}, Fault{"y ~ (0 | g)", 5},
                     Fault{"y ~ (1 | g):x", 11}, Fault{"y ~ sin(x)", 4}, Fault{"y ~ x - (1 | g)", 8},
-                    Fault{"y ~ poly(x, 0)", 12}, Fault{"y ~ cbind(a, b)", 4}, Fault{"y ~ y", 2},
+                    Fault{"y ~ poly(x, 0)", 12}, Fault{"y ~ cbind(a, b)", 4}, Fault{"y ~ .5", 4},
+                    Fault{"y ~ I(2)", 4}, Fault{"y ~ \"a\"", 4}, Fault{"y ~ y", 2},
                     Fault{"y ~ (x - 1):z", 9}, Fault{"y ~ x ~ z", 6}, Fault{"y ~ x # z", 6}));
 
 TEST(Formula, RefusesWhatWouldTakeForever) {
