@@ -10,6 +10,7 @@
 #include <cmath>
 #include <numbers>
 #include <string>
+#include <vector>
 
 namespace rapport {
 namespace {
@@ -142,27 +143,46 @@ CharacteristicFunction hoeffding_characteristic(double v) {
   return value;
 }
 
-/// P(Σ λ_jk χ²₁ > q): the limit of nD + 1/36 (Blum, Kiefer & Rosenblatt 1961), by inversion
-/// (Gil-Pelaez 1951). Absolute error about 1e-9.
-double hoeffding_upper_tail(double q) {
+/// A node of the inversion integral: what multiplies sin(phase − v² q), and that phase.
+struct InversionNode {
+  double v_squared;
+  double phase;
+  double weight;
+};
+
+std::vector<InversionNode> make_inversion_nodes() {
   constexpr double end = 110;  // where the modulus has fallen to e⁻³⁵
   constexpr double panel = 0.5;
   const QuadratureRule rule = gauss_legendre(32);
-  double sum = 0;
+  std::vector<InversionNode> nodes;
   for (double start = 0; start < end; start += panel)
     for (Index k = 0; k < rule.nodes.size(); ++k) {
       const double v = start + panel * (rule.nodes[k] + 1) / 2;
       const CharacteristicFunction f = hoeffding_characteristic(v);
-      sum += rule.weights[k] * panel / 2 * std::sin(f.phase - v * v * q) * std::exp(f.log_modulus) *
-             2 / v;
+      nodes.push_back({.v_squared = v * v,
+                       .phase = f.phase,
+                       .weight = rule.weights[k] * panel / v * std::exp(f.log_modulus)});
     }
+  return nodes;
+}
+
+/// P(Σ λ_jk χ²₁ > q): the limit of nD + 1/36 (Blum, Kiefer & Rosenblatt 1961), by inversion
+/// (Gil-Pelaez 1951). Absolute error about 1e-9.
+double hoeffding_upper_tail(double q) {
+  static const std::vector<InversionNode> nodes = make_inversion_nodes();  // the same for every q
+  double sum = 0;
+  for (const InversionNode& node : nodes)
+    sum += node.weight * std::sin(node.phase - node.v_squared * q);
   return std::clamp(0.5 + sum / std::numbers::pi, 0.0, 1.0);
 }
 
 CorrelationResult hoeffding_of(const VectorView& x, const VectorView& y) {
   CorrelationResult result{.n = static_cast<double>(x.size()), .n_used = x.size()};
   if (x.size() < 5) return result;
-  const QuadrantCounts q = quadrant_counts(dense_ranks(x), dense_ranks(y));
+  const DenseRanks rank_x = dense_ranks(x);
+  const DenseRanks rank_y = dense_ranks(y);
+  if (rank_x.distinct() < 2 || rank_y.distinct() < 2) return result;
+  const QuadrantCounts q = quadrant_counts(rank_x, rank_y);
   const double n = result.n;
   // Ranks less 1: values below count 1, values equal (but the observation itself) a half of each
   // variable.

@@ -13,9 +13,9 @@ namespace rapport {
 CorrelationResult chatterjee_xi(const VectorView& x, const VectorView& y,
                                 Missing missing_policy = Missing::omit);
 
-/// Hoeffding's (1948) D times 30, in [−0.5, 1]; ties count a half (as Hollander & Wolfe). O(n log
-/// n). `statistic` is n·D/30 + 1/36, `p_value` from its limit (Blum, Kiefer & Rosenblatt 1961), for
-/// no ties. NaN for n < 5.
+/// Hoeffding's (1948) D times 30: without ties in [−0.5, 1], with many below; ties count a half
+/// (Hollander & Wolfe 1999). O(n log n). `statistic` is n·D/30 + 1/36, `p_value` from its limit
+/// (Blum, Kiefer & Rosenblatt 1961), which knows no ties. NaN for n < 5 or a constant variable.
 CorrelationResult hoeffding_d(const VectorView& x, const VectorView& y,
                               Missing missing_policy = Missing::omit);
 
