@@ -88,6 +88,83 @@ double xi_variance(const DenseRanks& y, const std::vector<double>& upper_rank,
   return (a - 2 * b + c * c) / (mean_product * mean_product);
 }
 
+/// Σ over ordered pairs of a symmetric matrix with zero diagonal: of its entries, their squares,
+/// and its squared row sums.
+struct MatrixSums {
+  double entries = 0;
+  double squares = 0;
+  double squared_rows = 0;
+};
+
+/// Of the weights with which |r_i − r_j| enters the expected steps: 2/m within a group of m, 1/(m
+/// m') across a border.
+MatrixSums step_weights(const std::vector<std::int32_t>& groups) {
+  MatrixSums sums;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const double m = groups[g];
+    const double borders = (g > 0 ? 1 : 0) + (g + 1 < groups.size() ? 1 : 0);
+    const double row = (2 * (m - 1) + borders) / m;
+    sums.entries += m * row;
+    sums.squared_rows += m * row * row;
+    sums.squares += m * (m - 1) * 4 / (m * m) + (g > 0 ? 2 / (m * groups[g - 1]) : 0);
+  }
+  return sums;
+}
+
+/// Of the distances |r_i − r_j| of the upper ranks.
+MatrixSums rank_distances(const DenseRanks& y, const std::vector<double>& upper_rank) {
+  MatrixSums sums;
+  const auto n = static_cast<double>(y.size());
+  double all = 0;
+  double all_squares = 0;
+  for (std::size_t g = 0; g < upper_rank.size(); ++g) {
+    all += y.count[g] * upper_rank[g];
+    all_squares += y.count[g] * upper_rank[g] * upper_rank[g];
+  }
+  double below = 0;
+  double below_sum = 0;
+  for (std::size_t g = 0; g < upper_rank.size(); ++g) {
+    const double r = upper_rank[g];
+    const double row = r * below - below_sum + (all - below_sum) - r * (n - below);
+    sums.entries += y.count[g] * row;
+    sums.squared_rows += y.count[g] * row * row;
+    below += y.count[g];
+    below_sum += y.count[g] * r;
+  }
+  sums.squares = 2 * (n * all_squares - all * all);
+  return sums;
+}
+
+struct NullMoments {
+  double mean;
+  double variance;
+};
+
+/// Mean and variance of Σ_{i<j} w_ij d_ij under all orders of one against the other (Mantel 1967).
+NullMoments permutation_moments(const MatrixSums& w, const MatrixSums& d, double n) {
+  const double pairs = n * (n - 1);
+  const double mean = w.entries * d.entries / pairs;
+  double square = 2 * w.squares * d.squares / pairs + 4 * (w.squared_rows - w.squares) *
+                                                          (d.squared_rows - d.squares) /
+                                                          (pairs * (n - 2));
+  if (n > 3)
+    square += (w.entries * w.entries + 2 * w.squares - 4 * w.squared_rows) *
+              (d.entries * d.entries + 2 * d.squares - 4 * d.squared_rows) /
+              (pairs * (n - 2) * (n - 3));
+  return {.mean = mean / 2, .variance = std::max(square - mean * mean, 0.0) / 4};
+}
+
+void test_with_ties_in_x(CorrelationResult& result, const MatrixSums& weights,
+                         const MatrixSums& distances, double scale) {
+  if (result.n < 3) return;
+  const NullMoments null = permutation_moments(weights, distances, result.n);
+  if (!(null.variance > 1e-12 * null.mean * null.mean))
+    return;  // one group of x: every order gives the same
+  result.standard_error = std::sqrt(null.variance) / scale;
+  result.statistic = (result.estimate - (1 - null.mean / scale)) / result.standard_error;
+  result.p_value = normal_p_value(result.statistic, Alternative::greater);
+}
+
 CorrelationResult xi_of(const VectorView& x, const VectorView& y) {
   CorrelationResult result{.n = static_cast<double>(x.size()), .n_used = x.size()};
   const DenseRanks rank_y = dense_ranks(y);
@@ -103,8 +180,14 @@ CorrelationResult xi_of(const VectorView& x, const VectorView& y) {
     mean_product += rank_y.count[g] * at_least * (n - at_least);
   }
   mean_product /= n * n * n;
-  result.estimate =
-      1 - expected_steps(dense_ranks(x), rank_y, upper_rank) / (2 * n * n * mean_product);
+  const DenseRanks rank_x = dense_ranks(x);
+  const double scale = 2 * n * n * mean_product;
+  result.estimate = 1 - expected_steps(rank_x, rank_y, upper_rank) / scale;
+  if (rank_x.distinct() < rank_x.size()) {
+    test_with_ties_in_x(result, step_weights(rank_x.count), rank_distances(rank_y, upper_rank),
+                        scale);
+    return result;
+  }
   const bool ties = rank_y.distinct() < rank_y.size();
   result.standard_error =
       std::sqrt((ties ? xi_variance(rank_y, upper_rank, mean_product) : 0.4) / n);

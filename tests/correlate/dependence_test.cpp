@@ -32,6 +32,28 @@ TEST(Xi, TiesInXAreTheMeanOfRandomBreaks) {
               python.at("xi.x_tied.mean_of_random_breaks"), 2e-3);
 }
 
+TEST(Xi, NullMomentsWithTiesInXAreThoseOfAllPermutations) {
+  const Eigen::VectorXd x{{1, 1, 2, 3, 3, 3, 4}};
+  for (const Eigen::VectorXd& y :
+       {Eigen::VectorXd{{3, 1, 2, 7, 5, 6, 4}}, Eigen::VectorXd{{1, 1, 2, 3, 2, 2, 3}}}) {
+    std::vector<Index> order = {0, 1, 2, 3, 4, 5, 6};
+    double sum = 0;
+    double squares = 0;
+    double all = 0;
+    do {
+      Eigen::VectorXd shuffled(7);
+      for (Index i = 0; i < 7; ++i) shuffled[i] = y[order[static_cast<std::size_t>(i)]];
+      const double xi = chatterjee_xi(x, shuffled).estimate;
+      sum += xi;
+      squares += xi * xi;
+      all += 1;
+    } while (std::ranges::next_permutation(order).found);
+    const auto found = chatterjee_xi(x, y);
+    EXPECT_NEAR(found.standard_error, std::sqrt(squares / all - sum * sum / (all * all)), 1e-13);
+    EXPECT_NEAR(found.statistic, (found.estimate - sum / all) / found.standard_error, 1e-11);
+  }
+}
+
 TEST(Xi, OfAFunctionTendsToOne) {
   RandomStream stream(Seed{31}, 0);
   const Eigen::VectorXd x = oracle::random_values(stream, 2000, 0);

@@ -6,10 +6,11 @@
 namespace rapport {
 
 /// Chatterjee's (2021) ξ(x → y): how far y is a function of x; 0 under independence, 1 for y =
-/// f(x), both in the limit. O(n log n). Ties in x are averaged over all the orders they may take,
-/// which is what breaking them at random gives on the average. `standard_error` and the normal
-/// `statistic` hold under independence: √(2/(5n)) unless y has ties, else Chatterjee's estimate;
-/// `p_value` is one-sided (ξ > 0), whatever dependence it is. NaN for n < 2 or a constant y.
+/// f(x), both in the limit. O(n log n). `standard_error` and the normal `statistic` hold under
+/// independence: √(2/(5n)), with ties in y Chatterjee's estimate. Ties in x are averaged over all
+/// the orders they may take, which is what breaking them at random gives on the average; mean and
+/// variance under independence are then those of all permutations. `p_value` is one-sided (ξ > 0),
+/// whatever dependence it is. NaN for n < 2 or a constant y.
 CorrelationResult chatterjee_xi(const VectorView& x, const VectorView& y,
                                 Missing missing_policy = Missing::omit);
 
