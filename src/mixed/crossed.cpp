@@ -132,7 +132,7 @@ void CrossedCrossProducts::compress(const ModelColumns& columns) {
     }
     GroupFactor factor = factor_group(work, leaf_size_);
     leaf.r = std::move(factor.r);
-    residual_rows_ += n_rows - (leaf.r.diagonal().array() > 0).count();
+    residual_rows_ += n_rows - (leaf.r.diagonal().array() != 0).count();
     leaf.c = std::move(factor.c);
     const MatrixXd left = work.rightCols(n_root + m).transpose() * work.rightCols(n_root + m);
     std::vector<Index> position = leaf.root_columns;
@@ -475,7 +475,7 @@ std::unique_ptr<CrossProducts> CrossedCrossProducts::simulate(const std::vector<
     response += leaf.c.middleCols(met, p) * coefficients;
     const VectorXd noise = sigma * normal_vector(leaf_size_, stream);
     for (Index k = 0; k < leaf_size_; ++k)
-      leaf.c(k, met + p) = response[k] + (leaf.r(k, k) > 0 ? noise[k] : 0.0);
+      leaf.c(k, met + p) = response[k] + (leaf.r(k, k) != 0 ? noise[k] : 0.0);
   }
   const Index last = root_size_ + p;
   const VectorXd column =

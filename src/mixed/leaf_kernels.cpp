@@ -5,7 +5,7 @@ namespace {
 
 #include "leaf_kernels_body.hpp"
 
-constexpr LeafKernels baseline = {value, derivatives};
+constexpr LeafKernels baseline = {value, derivatives, compress};
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 // The inner loops of NestedCrossProducts, on raw memory: compiled once for every instruction set,
 // chosen at run time. Nothing here or in the files that implement it may include Eigen or a
 // template of the standard library, lest code for newer processors leak.
@@ -41,10 +43,36 @@ struct LeafAdjoint {
   const double* data_vector;  ///< v, width
 };
 
+/// Rows of innermost groups to be compressed, where the first column of Z is constant and rows have
+/// no weights. Columns that vary come as they stand in memory; constant ones are left to the
+/// caller, who needs only the sizes of the groups.
+struct LeafRows {
+  const double* const* columns;  ///< of Z, then those shared, without the constant ones
+  const double* shift;           ///< a column each: internal value = (value − shift) · scale
+  const double* scale;
+  int n_own;                    ///< columns of Z that vary
+  int n_shared;                 ///< shared columns that vary
+  const std::ptrdiff_t* rows;   ///< row numbers, group by group; null: 0, 1, 2, …
+  const std::ptrdiff_t* begin;  ///< four a block: a group's first place among them
+  const std::ptrdiff_t* count;  ///< four a block: its number of rows, 0 for none
+  long n_blocks;
+  double* scratch;  ///< leaf_rows_scratch_size() doubles
+};
+
+/// What the columns that vary give, four lanes a value: √n · mean of each; for own columns R (lower
+/// right corner, upper triangle by columns), C (by columns, n_own a shared column).
+struct LeafRowsResult {
+  double* values;           ///< leaf_rows_result_size() doubles a block
+  double* remainder;        ///< n_shared × n_shared by columns, added to
+  unsigned char* doubtful;  ///< one a lane: 1 where own columns are nearly dependent and the group
+                            ///< must be done otherwise
+};
+
 struct LeafKernels {
   /// gram (width × width, by columns) += ΣC'M⁻¹C; returns Σlog|M|.
   double (*value)(const LeafBlocks& blocks, const double* factor, double* gram);
   void (*derivatives)(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const LeafSums& sums);
+  void (*compress)(const LeafRows& rows, const LeafRowsResult& result);
 };
 
 /// The kernels for this processor.
@@ -56,6 +84,15 @@ constexpr long leaf_scratch_size(long q, long width, long rank) {
   return LeafBlocks::lanes *
          (8 * q * q + 2 * q * width + q * (rank + 2) + 3 * pairs + width * (width + 1) / 2 +
           pairs * width * width + 3 * pairs * pairs + 16);
+}
+
+constexpr long leaf_rows_scratch_size(long n_own, long n_shared) {
+  const long c = n_own + n_shared;
+  return LeafBlocks::lanes * (c * (c + 1) / 2 + 3 * c + n_shared * (n_shared + 1) / 2);
+}
+
+constexpr long leaf_rows_result_size(long n_own, long n_shared) {
+  return LeafBlocks::lanes * (n_own + n_shared + n_own * (n_own + 1) / 2 + n_own * n_shared);
 }
 
 }  // namespace rapport

@@ -287,3 +287,167 @@ void derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const Lea
       return leaf_derivatives<0>(blocks, adjoint, sums);
   }
 }
+
+/// Square roots lane by lane.
+inline void take_roots(Lanes& x) {
+  for (int lane = 0; lane < LeafBlocks::lanes; ++lane) x[lane] = __builtin_sqrt(x[lane]);
+}
+
+/// Differences from the first row are summed, so that large means cost no digits; rows that a group
+/// does not have repeat its first one.
+template <int Fixed>
+void accumulate_rows(const LeafRows& rows, const std::ptrdiff_t* begin, const std::ptrdiff_t* count,
+                     const Lanes* first, Lanes* difference, Lanes* sums, Lanes* products) {
+  const int c = Fixed > 0 ? Fixed : rows.n_own + rows.n_shared;
+  std::ptrdiff_t longest = 0;
+  for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+    longest = count[lane] > longest ? count[lane] : longest;
+  Lanes total[Fixed > 0 ? Fixed : 1];
+  Lanes product[Fixed > 0 ? Fixed * (Fixed + 1) / 2 : 1];
+  Lanes* s = Fixed > 0 ? total : sums;
+  Lanes* p = Fixed > 0 ? product : products;
+  clear(s, c);
+  clear(p, c * (c + 1) / 2);
+  for (std::ptrdiff_t j = 1; j < longest; ++j) {
+    std::ptrdiff_t at[LeafBlocks::lanes];
+    for (int lane = 0; lane < LeafBlocks::lanes; ++lane) {
+      const std::ptrdiff_t place = begin[lane] + (j < count[lane] ? j : 0);
+      at[lane] = rows.rows == nullptr ? place : rows.rows[place];
+    }
+    for (int k = 0; k < c; ++k) {
+      const double* column = rows.columns[k];
+      const Lanes value = {column[at[0]], column[at[1]], column[at[2]], column[at[3]]};
+      difference[k] = value - first[k];
+    }
+    int t = 0;
+    for (int k = 0; k < c; ++k) {
+      s[k] += difference[k];
+      for (int l = 0; l <= k; ++l, ++t) p[t] += difference[k] * difference[l];
+    }
+  }
+  if (Fixed > 0) {
+    for (int k = 0; k < c; ++k) sums[k] = total[k];
+    for (int t = 0; t < c * (c + 1) / 2; ++t) products[t] = product[t];
+  }
+}
+
+/// Cholesky of the own columns' centred products, in place: R; then C of the shared ones. Returns
+/// lanes whose pivots are doubtful.
+inline void eliminate_own(int n_own, int n_shared, const Lanes* centred, Lanes* r, Lanes* c,
+                          unsigned char* doubtful) {
+  constexpr double safe = 1e-8;
+  for (int j = 0; j < n_own; ++j) {
+    Lanes* column = r + j * (j + 1) / 2;
+    for (int i = 0; i <= j; ++i) {
+      Lanes value = centred[j * (j + 1) / 2 + i];
+      for (int k = 0; k < i; ++k) value -= r[i * (i + 1) / 2 + k] * column[k];
+      if (i < j) {
+        const Lanes pivot = r[i * (i + 1) / 2 + i];
+        for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+          column[i][lane] = pivot[lane] > 0 ? value[lane] / pivot[lane] : 0;
+        continue;
+      }
+      const Lanes whole = centred[j * (j + 1) / 2 + j];
+      for (int lane = 0; lane < LeafBlocks::lanes; ++lane) {
+        if (whole[lane] > 0 && !(value[lane] > safe * whole[lane])) doubtful[lane] = 1;
+        value[lane] = value[lane] > 0 ? value[lane] : 0;
+      }
+      take_roots(value);
+      column[j] = value;
+    }
+  }
+  for (int s = 0; s < n_shared; ++s) {
+    const int row = n_own + s;
+    for (int i = 0; i < n_own; ++i) {
+      Lanes value = centred[row * (row + 1) / 2 + i];
+      for (int k = 0; k < i; ++k) value -= r[i * (i + 1) / 2 + k] * c[s * n_own + k];
+      const Lanes pivot = r[i * (i + 1) / 2 + i];
+      for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+        c[s * n_own + i][lane] = pivot[lane] > 0 ? value[lane] / pivot[lane] : 0;
+    }
+  }
+}
+
+void compress(const LeafRows& rows, const LeafRowsResult& result) {
+  const int n_own = rows.n_own;
+  const int n_shared = rows.n_shared;
+  const int c = n_own + n_shared;
+  Scratch scratch{rows.scratch};
+  Lanes* products = scratch.take(c * (c + 1) / 2);
+  Lanes* sums = scratch.take(c);
+  Lanes* first = scratch.take(c);
+  Lanes* difference = scratch.take(c);
+  Lanes* remainder = scratch.take(n_shared * (n_shared + 1) / 2);
+  clear(remainder, n_shared * (n_shared + 1) / 2);
+  for (long block = 0; block < rows.n_blocks; ++block) {
+    const std::ptrdiff_t* begin = rows.begin + block * LeafBlocks::lanes;
+    const std::ptrdiff_t* count = rows.count + block * LeafBlocks::lanes;
+    Lanes* means = lanes_at(result.values + block * leaf_rows_result_size(n_own, n_shared));
+    Lanes* r = means + c;
+    Lanes* own_shared = r + n_own * (n_own + 1) / 2;
+    unsigned char* doubtful = result.doubtful + block * LeafBlocks::lanes;
+    Lanes n = {};
+    Lanes present = {};
+    for (int lane = 0; lane < LeafBlocks::lanes; ++lane) {
+      n[lane] = count[lane] > 0 ? static_cast<double>(count[lane]) : 1;
+      present[lane] = count[lane] > 0 ? 1 : 0;
+      doubtful[lane] = 0;
+    }
+    std::ptrdiff_t at[LeafBlocks::lanes];
+    for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+      at[lane] = rows.rows == nullptr ? begin[lane] : rows.rows[begin[lane]];
+    for (int k = 0; k < c; ++k) {
+      const double* column = rows.columns[k];
+      first[k] = Lanes{column[at[0]], column[at[1]], column[at[2]], column[at[3]]};
+    }
+    switch (c) {
+      case 3:
+        accumulate_rows<3>(rows, begin, count, first, difference, sums, products);
+        break;
+      case 4:
+        accumulate_rows<4>(rows, begin, count, first, difference, sums, products);
+        break;
+      case 5:
+        accumulate_rows<5>(rows, begin, count, first, difference, sums, products);
+        break;
+      case 6:
+        accumulate_rows<6>(rows, begin, count, first, difference, sums, products);
+        break;
+      default:
+        accumulate_rows<0>(rows, begin, count, first, difference, sums, products);
+    }
+    const Lanes inverse_n = 1.0 / n;
+    Lanes root_n = n;
+    take_roots(root_n);
+    int t = 0;
+    for (int k = 0; k < c; ++k) {
+      for (int l = 0; l <= k; ++l, ++t) {
+        products[t] =
+            (products[t] - sums[k] * sums[l] * inverse_n) * (rows.scale[k] * rows.scale[l]);
+        if (k == l)
+          for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+            products[t][lane] = products[t][lane] > 0 ? products[t][lane] : 0;
+      }
+      means[k] =
+          present * root_n * ((first[k] - rows.shift[k]) + sums[k] * inverse_n) * rows.scale[k];
+    }
+    eliminate_own(n_own, n_shared, products, r, own_shared, doubtful);
+    Lanes* sum = remainder;
+    for (int k = 0; k < n_shared; ++k)
+      for (int l = 0; l <= k; ++l, ++sum) {
+        const int row = n_own + k;
+        Lanes left = products[row * (row + 1) / 2 + n_own + l];
+        for (int i = 0; i < n_own; ++i)
+          left -= own_shared[k * n_own + i] * own_shared[l * n_own + i];
+        for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
+          if (doubtful[lane] != 0) left[lane] = 0;
+        *sum += left;
+      }
+  }
+  for (int k = 0; k < n_shared; ++k)
+    for (int l = 0; l <= k; ++l) {
+      const double total = sum_of(*remainder++);
+      result.remainder[k * n_shared + l] += total;
+      if (l != k) result.remainder[l * n_shared + k] += total;
+    }
+}

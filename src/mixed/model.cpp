@@ -23,32 +23,48 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // ---- Columns ----
 
+/// Where a column lies and how wide it is, well enough to centre and scale it: from every k-th row.
+/// Constancy is exact.
 struct ColumnSummary {
-  double mean = 0;
-  double minimum = std::numeric_limits<double>::infinity();
-  double maximum = -std::numeric_limits<double>::infinity();
+  double first;
+  double mean;
+  double half_range;
+  bool constant;
 
-  [[nodiscard]] bool is_constant() const { return minimum == maximum; }
-  /// Half the range; 1 for a constant of 0.
   [[nodiscard]] double scale() const {
-    if (!is_constant()) return 0.5 * (maximum - minimum);
-    return minimum == 0 ? 1 : std::abs(minimum);
+    if (!constant) return half_range;
+    return first == 0 ? 1 : std::abs(first);
   }
 };
 
-ColumnSummary summarize_column(const double* values, Index n, const std::string& name) {
-  ColumnSummary summary;
-  double sum = 0;
-  for (Index i = 0; i < n; ++i) {
-    sum += values[i] - values[0];
-    summary.minimum = std::min(summary.minimum, values[i]);
-    summary.maximum = std::max(summary.maximum, values[i]);
-  }
-  summary.mean = values[0] + sum / static_cast<double>(n);
-  if (!std::isfinite(summary.mean))
+ColumnSummary summarize_column(const double* values, Index n) {
+  constexpr Index sample = 1024;
+  ColumnSummary summary{values[0], values[0], 0, true};
+  for (Index i = 1; i < n && summary.constant; ++i) summary.constant = values[i] == values[0];
+  if (summary.constant) return summary;
+  const auto look = [&](Index step) {
+    double sum = 0;
+    double least = values[0];
+    double greatest = values[0];
+    for (Index i = 0; i < n; i += step) {
+      sum += values[i] - values[0];
+      least = std::min(least, values[i]);
+      greatest = std::max(greatest, values[i]);
+    }
+    summary.mean = values[0] + sum / static_cast<double>((n - 1) / step + 1);
+    summary.half_range = 0.5 * (greatest - least);
+  };
+  look(std::max<Index>(1, n / sample));
+  if (!(summary.half_range > 0)) look(1);
+  if (!std::isfinite(summary.mean) || !(summary.half_range > 0))
+    return {values[0], 0, 1, false};  // refused later
+  return summary;
+}
+
+void require_finite(const double* values, Index n, const std::string& name) {
+  if (!Eigen::Map<const VectorXd>(values, n).allFinite())
     throw DataError("fit_mixed_model: `" + name +
                     "` holds a value that is not finite; leave its rows out or repair them");
-  return summary;
 }
 
 /// Columns to be centred and scaled together: only a constant among them allows centring.
@@ -57,23 +73,22 @@ struct ColumnGroup {
   MatrixXd transform;  ///< scaled columns = columns · transform
 };
 
-ColumnGroup standardize(const MatrixXd& matrix, const std::vector<std::string>& names) {
+ColumnGroup standardize(const MatrixXd& matrix) {
   const Index k = matrix.cols();
   ColumnGroup group;
   group.transform = MatrixXd::Zero(k, k);
   std::vector<ColumnSummary> summaries;
   Index constant = -1;
   for (Index j = 0; j < k; ++j) {
-    summaries.push_back(summarize_column(matrix.col(j).data(), matrix.rows(), names[at(j)]));
-    if (constant < 0 && summaries.back().is_constant() && summaries.back().minimum != 0)
-      constant = j;
+    summaries.push_back(summarize_column(matrix.col(j).data(), matrix.rows()));
+    if (constant < 0 && summaries.back().constant && summaries.back().first != 0) constant = j;
   }
   for (Index j = 0; j < k; ++j) {
     const ColumnSummary& summary = summaries[at(j)];
-    ModelColumn column = {matrix.col(j).data(), 0, 1 / summary.scale()};
-    if (constant >= 0 && !summary.is_constant()) {
+    ModelColumn column = {matrix.col(j).data(), 0, 1 / summary.scale(), summary.constant};
+    if (constant >= 0 && !summary.constant) {
       column.shift = summary.mean;
-      group.transform(constant, j) = -column.shift * column.scale / summaries[at(constant)].minimum;
+      group.transform(constant, j) = -column.shift * column.scale / summaries[at(constant)].first;
     }
     group.transform(j, j) = column.scale;
     group.columns.push_back(column);
@@ -305,7 +320,7 @@ class Assembly {
       level.n_groups = static_cast<Index>(first.levels.size());
       for (std::size_t i = 0; i < plan.terms.size(); ++i) {
         const RandomTerm& term = design_.random[plan.terms[i]];
-        const ColumnGroup group = standardize(term.columns, term.terms);
+        const ColumnGroup group = standardize(term.columns);
         data_->terms[plan.terms[i]] = {term.factor,
                                        term.terms,
                                        term.levels,
@@ -322,7 +337,7 @@ class Assembly {
   }
 
   void add_fixed() {
-    const ColumnGroup group = standardize(design_.fixed, design_.fixed_terms);
+    const ColumnGroup group = standardize(design_.fixed);
     columns_.fixed = group.columns;
     data_->fixed_transform = group.transform;
     data_->fixed_log_determinant = log_determinant(group.transform);
@@ -335,14 +350,14 @@ class Assembly {
     response_ =
         design_.offset.size() > 0 ? VectorXd(design_.response - design_.offset) : VectorXd();
     const double* values = response_.size() > 0 ? response_.data() : design_.response.data();
-    const ColumnSummary summary = summarize_column(values, columns_.rows, "response");
-    if (summary.is_constant())
+    const ColumnSummary summary = summarize_column(values, columns_.rows);
+    if (summary.constant)
       throw DataError("fit_mixed_model: the response is constant: every value is " +
-                      std::to_string(summary.minimum) + "; a model needs a response that varies");
+                      std::to_string(summary.first) + "; a model needs a response that varies");
     ModelColumn column = {values, 0, 1 / summary.scale()};
     data_->fixed_shift = VectorXd::Zero(design_.fixed.cols());
     for (Index j = 0; j < design_.fixed.cols(); ++j)
-      if (design_.fixed.rows() > 0 && columns_.fixed[at(j)].shift == 0 && is_constant_column(j)) {
+      if (columns_.fixed[at(j)].constant && design_.fixed(0, j) != 0) {
         column.shift = summary.mean;
         data_->fixed_shift[j] = summary.mean / design_.fixed(0, j);
         break;
@@ -351,9 +366,17 @@ class Assembly {
     columns_.fixed.push_back(column);
   }
 
-  [[nodiscard]] bool is_constant_column(Index j) const {
-    const double first = design_.fixed(0, j);
-    return first != 0 && (design_.fixed.col(j).array() == first).all();
+  /// Names the column that is not finite.
+  void refuse_infinite() const {
+    const Index n = columns_.rows;
+    require_finite(columns_.fixed.back().values, n, "response");
+    for (Index j = 0; j < design_.fixed.cols(); ++j)
+      require_finite(design_.fixed.col(j).data(), n, design_.fixed_terms[at(j)]);
+    for (const RandomTerm& term : design_.random)
+      for (Index j = 0; j < term.columns.cols(); ++j)
+        require_finite(term.columns.col(j).data(), n, term.terms[at(j)] + " by " + term.factor);
+    throw DataError(
+        "fit_mixed_model: the data hold numbers too large for their squares; rescale them");
   }
 
   /// Compresses, and again without the columns of X that depend on others.
@@ -362,7 +385,10 @@ class Assembly {
         1e-8;  // share of a column's squared norm, above which its Gram matrix tells enough
     data_->products = make_products(columns_, data_->structure, data_->threads);
     const Index p = data_->rank();
-    const MatrixXd gram = unweighted_gram(*data_->products, data_->structure).topLeftCorner(p, p);
+    const MatrixXd whole = unweighted_gram(*data_->products, data_->structure);
+    if (!whole.allFinite()) refuse_infinite();
+    raw_sum_ = whole(p, p);
+    const MatrixXd gram = whole.topLeftCorner(p, p);
     const Dependence dependence = column_dependence(gram, safe);
     if (static_cast<Index>(dependence.kept.size()) < p) {
       const ModelColumn response = columns_.fixed.back();
@@ -427,7 +453,7 @@ class Assembly {
     constexpr double huge = 1e6;       // of random effects, in units of their errors
     constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
     const double total = residual_sum(0);
-    if (total <= 1e-15 * static_cast<double>(columns_.rows))
+    if (total <= 1e-15 * raw_sum_)
       throw DataError(
           "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
           "for a mixed model");
@@ -476,6 +502,7 @@ class Assembly {
   ModelColumns columns_;
   VectorXd response_;
   MatrixXd orthogonal_;
+  double raw_sum_ = 0;  ///< of squares of the internal response
 };
 
 }  // namespace

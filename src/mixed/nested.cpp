@@ -17,7 +17,6 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 constexpr Index lanes = LeafBlocks::lanes;
-constexpr Index blocks_per_run = 256;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -144,169 +143,8 @@ NestedCrossProducts::NestedCrossProducts(const ModelColumns& columns, Covariance
     for (std::size_t i = 0; i < inner.size(); ++i)
       parent[static_cast<std::size_t>(inner[i])] = columns.levels[at(l + 1)].group[i];
   }
-  arrange(columns);
+  arrange();
   compress(columns);
-}
-
-// ---- Compression ----
-
-void NestedCrossProducts::arrange(const ModelColumns& columns) {
-  if (depth() == 0) return;
-  const Level& leaf = levels_.front();
-  const Index n_parents = levels_[1].n_groups;
-  std::vector<std::vector<std::int32_t>> members(at(n_parents));
-  for (Index g = 0; g < leaf.n_groups; ++g)
-    members[at(leaf.parent[at(g)])].push_back(static_cast<std::int32_t>(g));
-  for (Index p = 0; p < n_parents; ++p) {
-    const Index first = static_cast<Index>(leaf_group_.size()) / lanes;
-    leaf_group_.insert(leaf_group_.end(), members[at(p)].begin(), members[at(p)].end());
-    leaf_group_.resize((leaf_group_.size() + lanes - 1) / lanes * lanes, -1);
-    const Index last = static_cast<Index>(leaf_group_.size()) / lanes;
-    for (Index b = first; b < last; b += blocks_per_run)
-      runs_.push_back({p, b, std::min(blocks_per_run, last - b)});
-  }
-  leaves_.assign(leaf_group_.size() * at(leaf_doubles()), 0);
-  static_cast<void>(columns);
-}
-
-Index NestedCrossProducts::leaf_doubles() const {
-  const Level& leaf = levels_.front();
-  return n_pairs(leaf.size) + leaf.size * leaf.width;
-}
-
-MatrixXd NestedCrossProducts::leaf_r(Index slot) const {
-  const Index q = levels_.front().size;
-  const double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
-  MatrixXd r = MatrixXd::Zero(q, q);
-  for (Index j = 0; j < q; ++j)
-    for (Index i = 0; i <= j; ++i, value += lanes) r(i, j) = *value;
-  return r;
-}
-
-MatrixXd NestedCrossProducts::leaf_c(Index slot) const {
-  const Level& leaf = levels_.front();
-  const double* value =
-      leaves_.data() + (slot / lanes * leaf_doubles() + n_pairs(leaf.size)) * lanes + slot % lanes;
-  MatrixXd c(leaf.size, leaf.width);
-  for (Index j = 0; j < leaf.width; ++j)
-    for (Index i = 0; i < leaf.size; ++i, value += lanes) c(i, j) = *value;
-  return c;
-}
-
-void NestedCrossProducts::set_leaf(Index slot, const MatrixXd& r, const MatrixXd& c) {
-  double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
-  for (Index j = 0; j < r.cols(); ++j)
-    for (Index i = 0; i <= j; ++i, value += lanes) *value = r(i, j);
-  for (Index j = 0; j < c.cols(); ++j)
-    for (Index i = 0; i < c.rows(); ++i, value += lanes) *value = c(i, j);
-}
-
-void NestedCrossProducts::compress(const ModelColumns& columns) {
-  const Index base = std::min<Index>(1, depth());
-  const Level& receiver = levels_[at(base)];
-  const Index width = receiver.size + receiver.width;
-  remainders_.assign(at(receiver.n_groups), MatrixXd::Zero(width, width));
-  residual_rows_.assign(at(receiver.n_groups), 0);
-
-  std::vector<Index> rows(at(columns.rows));
-  std::vector<Index> begin;
-  if (depth() == 0) {
-    // The whole sample is one group without effects, taken in pieces.
-    std::iota(rows.begin(), rows.end(), Index{0});
-    residual_rows_.front() = columns.rows;
-    for (Index first = 0; first < columns.rows; first += 4096)
-      compress_group(columns, rows.data() + first, std::min<Index>(4096, columns.rows - first), 0,
-                     remainders_.front());
-    return;
-  }
-  const std::vector<std::int32_t>& group = columns.levels.front().group;
-  begin.assign(at(levels_.front().n_groups + 1), 0);
-  for (const std::int32_t g : group) ++begin[static_cast<std::size_t>(g) + 1];
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  std::vector<Index> next(begin.begin(), begin.end() - 1);
-  for (Index i = 0; i < columns.rows; ++i)
-    rows[at(next[static_cast<std::size_t>(group[at(i)])]++)] = i;
-  for (const Run& run : runs_) {
-    MatrixXd remainder = MatrixXd::Zero(width, width);
-    for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
-         ++slot) {
-      const std::int32_t g = leaf_group_[at(slot)];
-      if (g < 0) continue;
-      const Index n_rows = begin[at(g + 1)] - begin[at(g)];
-      compress_group(columns, rows.data() + begin[at(g)], n_rows, slot, remainder);
-      residual_rows_[at(run.parent)] += n_rows - (leaf_r(slot).diagonal().array() > 0).count();
-    }
-    remainders_[at(run.parent)] += remainder;
-  }
-}
-
-void NestedCrossProducts::compress_group(const ModelColumns& columns, const Index* rows,
-                                         Index n_rows, Index slot, MatrixXd& remainder) {
-  const Index q = depth() == 0 ? 0 : levels_.front().size;
-  const Index width = remainder.rows();
-  MatrixXd work(n_rows, q + width);
-  Index column = 0;
-  const auto gather = [&](const ModelColumn& source) {
-    for (Index i = 0; i < n_rows; ++i) {
-      const double value = (source.values[rows[i]] - source.shift) * source.scale;
-      work(i, column) =
-          columns.root_weight.size() == 0 ? value : value * columns.root_weight[rows[i]];
-    }
-    ++column;
-  };
-  for (const GroupingLevel& level : columns.levels)
-    for (const ModelColumn& source : level.columns) gather(source);
-  for (const ModelColumn& source : columns.fixed) gather(source);
-
-  if (q > 0) {
-    const GroupFactor factor = factor_group(work, q);
-    set_leaf(slot, factor.r, factor.c);
-  }
-  remainder.noalias() += work.rightCols(width).transpose() * work.rightCols(width);
-}
-
-void NestedCrossProducts::transform_effects(const std::vector<MatrixXd>& transforms) {
-  if (depth() == 0) return;
-  // Columns of Z of outer levels stand in every matrix that inner groups share.
-  const Level& leaf = levels_.front();
-  MatrixXd shared = MatrixXd::Identity(leaf.width, leaf.width);
-  Index first = 0;
-  for (Index l = 1; l < depth(); ++l) {
-    const Index q = levels_[at(l)].size;
-    shared.block(first, first, q, q) = transforms[at(l)];
-    first += q;
-  }
-  for (MatrixXd& remainder : remainders_)
-    remainder = (shared.transpose() * remainder * shared).eval();
-  for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot)
-    if (leaf_group_[at(slot)] >= 0)
-      set_leaf(slot, leaf_r(slot) * transforms.front(), leaf_c(slot) * shared);
-}
-
-std::vector<MatrixXd> NestedCrossProducts::mean_effect_grams() const {
-  std::vector<MatrixXd> result;
-  if (depth() == 0) return result;
-  const Level& leaf = levels_.front();
-  const Index outer = leaf.width - levels_.back().width;  // columns of Z of the outer levels
-  MatrixXd own = MatrixXd::Zero(leaf.size, leaf.size);
-  MatrixXd shared = MatrixXd::Zero(outer, outer);
-  for (Index slot = 0; slot < static_cast<Index>(leaf_group_.size()); ++slot) {
-    if (leaf_group_[at(slot)] < 0) continue;
-    const MatrixXd r = leaf_r(slot);
-    const MatrixXd c = leaf_c(slot).leftCols(outer);
-    own.noalias() += r.transpose() * r;
-    shared.noalias() += c.transpose() * c;
-  }
-  for (const MatrixXd& remainder : remainders_) shared += remainder.topLeftCorner(outer, outer);
-  result.push_back(own / static_cast<double>(leaf.n_groups));
-  Index first = 0;
-  for (Index l = 1; l < depth(); ++l) {
-    const Level& level = levels_[at(l)];
-    result.push_back(shared.block(first, first, level.size, level.size) /
-                     static_cast<double>(level.n_groups));
-    first += level.size;
-  }
-  return result;
 }
 
 // ---- Value ----
@@ -692,7 +530,7 @@ std::unique_ptr<CrossProducts> NestedCrossProducts::simulate(const std::vector<M
       const VectorXd noise = sigma * normal_vector(leaf.size, stream);
       c.col(last) = r * effects + c.leftCols(last) * around[at(leaf.parent[at(g)])];
       for (Index k = 0; k < leaf.size; ++k)
-        if (r(k, k) > 0) c(k, last) += noise[k];
+        if (r(k, k) != 0) c(k, last) += noise[k];
       drawn->set_leaf(slot, r, c);
     }
   }

@@ -53,11 +53,17 @@ class NestedCrossProducts final : public CrossProducts {
     Index n_blocks;
   };
 
-  /// Innermost groups in the order of their ancestors, in blocks, each run of blocks within one
+  struct LaneRows;
+  struct VaryingColumns;
+  /// Innermost groups in the order of their parents, in blocks, each run of blocks within one
   /// parent.
-  void arrange(const ModelColumns& columns);
+  void arrange();
+  [[nodiscard]] LaneRows find_rows(const std::vector<std::int32_t>& group) const;
   void compress(const ModelColumns& columns);
-  void compress_group(const ModelColumns& columns, const Index* rows, Index n_rows, Index slot,
+  void compress_all_rows(const ModelColumns& columns);
+  void compress_run(const Run& run, const VaryingColumns& varying, const LaneRows& rows,
+                    Eigen::MatrixXd& remainder, std::vector<unsigned char>& doubtful);
+  void compress_group(const ModelColumns& columns, const std::vector<Index>& rows, Index slot,
                       Eigen::MatrixXd& remainder);
   NestedCrossProducts(const NestedCrossProducts&) = default;
   [[nodiscard]] Index depth() const { return static_cast<Index>(levels_.size()) - 1; }

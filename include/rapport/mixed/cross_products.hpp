@@ -81,6 +81,7 @@ struct ModelColumn {
   const double* values;
   double shift = 0;
   double scale = 1;
+  bool constant = false;  ///< the same number in every row
 };
 
 /// One grouping level: the columns of Z and the group of each row.
