@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <numeric>
 #include <unordered_map>
 
@@ -124,6 +125,30 @@ class RestSums {
   Eigen::VectorXd sum_;
   Eigen::VectorXd answered_;
 };
+
+/// True if `seen` rows are more than chance brings where `expected` are: P(X ≥ seen) < 0.01 for a
+/// Poisson X.
+bool more_than_chance(std::size_t seen, double expected) {
+  return seen > 0 && chi_squared_cdf(2 * expected, 2 * static_cast<double>(seen)) < 0.01;
+}
+
+/// The share of each answer among those that a column holds.
+std::map<double, double> answer_shares(const Eigen::Ref<const Eigen::VectorXd>& column) {
+  std::map<double, double> shares;
+  double n = 0;
+  for (const double x : column)
+    if (!is_missing(x)) {
+      shares[x] += 1;
+      n += 1;
+    }
+  for (auto& entry : shares) entry.second /= n;
+  return shares;
+}
+
+double share_of(const std::map<double, double>& shares, double answer) {
+  const auto at = shares.find(answer);
+  return at == shares.end() ? 0 : at->second;
+}
 
 bool beyond_chance(const PairCorrelation& correlation, double significance) {
   if (correlation.n < least_rows || !(correlation.r < 0)) return false;
@@ -271,11 +296,37 @@ class Screener {
         turned += !is_missing(raw_(i, j)) && is_reversed(j) ? 1 : 0;
       if (turned > 0 && turned < answered) rows.push_back(i);
     }
-    if (rows.empty()) return;
+    if (rows.empty() || !more_than_chance(rows.size(), expected_straight_lines())) return;
     report(FindingKind::straight_line, Severity::warning, {}, rows, {},
            plural(rows.size(), "row") +
                " with one answer to every item, the reversed ones included; such answers "
                "contradict themselves");
+  }
+
+  /// Rows that would give one answer to every item if items were answered independently.
+  [[nodiscard]] double expected_straight_lines() const {
+    std::vector<std::map<double, double>> shares;
+    for (Index j = 0; j < raw_.cols(); ++j) shares.push_back(answer_shares(raw_.col(j)));
+    double expected = 0;
+    for (const auto& entry : shares.front()) {
+      double product = 1;
+      for (const auto& item : shares) product *= share_of(item, entry.first);
+      expected += product;
+    }
+    return expected * static_cast<double>(raw_.rows());
+  }
+
+  /// Rows on which raters who know nothing of one another would agree throughout.
+  [[nodiscard]] double expected_copies() const {
+    double expected = static_cast<double>(raw_.rows());
+    for (Index j = 0; j < raw_.cols(); ++j) {
+      const auto other = answer_shares(options_.other_rater.col(j));
+      double agreement = 0;
+      for (const auto& entry : answer_shares(raw_.col(j)))
+        agreement += entry.second * share_of(other, entry.first);
+      expected *= agreement;
+    }
+    return expected;
   }
 
   void find_duplicates() {
@@ -329,7 +380,7 @@ class Screener {
       }
       if (equal && answered >= least_answers) rows.push_back(i);
     }
-    if (!rows.empty())
+    if (!rows.empty() && more_than_chance(rows.size(), expected_copies()))
       report(FindingKind::copied_between_raters, Severity::warning, {}, rows, {},
              plural(rows.size(), "row") +
                  " with the same answers from both raters; one may be a copy of the other");

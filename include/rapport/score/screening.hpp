@@ -63,9 +63,10 @@ struct ScreeningOptions {
 /// Item–rest correlations are taken over the items of the total (without a total: of the item's
 /// subscale); an item is reported when its correlation is negative beyond chance (one-sided, at
 /// least 10 rows). Items to turn are then found one at a time, the most negative first, each judged
-/// with those found before it turned. Straight lines and copies need at least 4 answers. Supplied
-/// scores agree with the key's if they differ by no more than their own rounding. An empty result
-/// is a clean bill. Throws InvalidArgument if sizes do not fit.
+/// with those found before it turned. Straight lines and copies between raters need at least 4
+/// answers, and to be more than independent answers would give by chance. Supplied scores agree
+/// with the key's if they differ by no more than their own rounding. An empty result is a clean
+/// bill. Throws InvalidArgument if sizes do not fit.
 [[nodiscard]] std::vector<Finding> screen_responses(const Instrument& instrument,
                                                     const MatrixView& responses,
                                                     const ScreeningOptions& options = {});
