@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 namespace rapport {
 namespace {
@@ -15,7 +16,7 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 /// Subjects with at least `least` ratings, as counts of categories; n × q.
-MatrixXd subjects_with(const MatrixXd& counts, double least) {
+MatrixXd subjects_with(MatrixXd counts, double least) {
   const ArrayXd ratings = counts.rowwise().sum().array();
   if ((ratings >= least).all()) return counts;
   MatrixXd kept((ratings >= least).count(), counts.cols());
@@ -23,6 +24,13 @@ MatrixXd subjects_with(const MatrixXd& counts, double least) {
   for (Index i = 0; i < counts.rows(); ++i)
     if (ratings[i] >= least) kept.row(row++) = counts.row(i);
   return kept;
+}
+
+/// Σ_k r_ik (r*_ik − 1), r* the weighted counts: the agreeing ordered pairs of each subject.
+ArrayXd agreeing_pairs(const MatrixXd& counts, const MatrixView& weights) {
+  if (weights.isIdentity(0)) return (counts.array() * (counts.array() - 1)).rowwise().sum();
+  const MatrixXd weighted = counts * weights.transpose();
+  return (counts.array() * (weighted.array() - 1)).rowwise().sum();
 }
 
 /// What every coefficient rests on, in the notation of Gwet (2014): r_i ratings of subject i, its
@@ -37,13 +45,12 @@ struct Subjects {
   double observed;
 };
 
-Subjects summarize(const MatrixXd& counts, const MatrixView& weights) {
+Subjects summarize(MatrixXd counts, const MatrixView& weights) {
   Subjects s;
-  s.counts = subjects_with(counts, 1);
+  s.counts = subjects_with(std::move(counts), 1);
   s.n = static_cast<double>(s.counts.rows());
   s.ratings = s.counts.rowwise().sum().array();
-  const MatrixXd weighted = s.counts * weights.transpose();
-  const ArrayXd agreeing = (s.counts.array() * (weighted.array() - 1)).rowwise().sum();
+  const ArrayXd agreeing = agreeing_pairs(s.counts, weights);
   s.agreement = (s.ratings >= 2).select(agreeing / (s.ratings * (s.ratings - 1)), 0);
   s.n_pairs = static_cast<double>((s.ratings >= 2).count());
   s.observed = s.agreement.sum() / s.n_pairs;
@@ -82,7 +89,6 @@ Chance conger_chance(const CodeView& codes, const MatrixView& weights) {
   const Index n = codes.rows();
   const Index q = weights.rows();
   const Index raters = codes.cols();
-  const auto r = static_cast<double>(raters);
   MatrixXd margins = MatrixXd::Zero(q, raters);
   ArrayXd rated = ArrayXd::Zero(raters);
   for (Index g = 0; g < raters; ++g) {
@@ -91,6 +97,7 @@ Chance conger_chance(const CodeView& codes, const MatrixView& weights) {
     rated[g] = margins.col(g).sum();
     if (rated[g] > 0) margins.col(g) /= rated[g];
   }
+  const auto r = static_cast<double>((rated > 0).count());  // a rater without ratings is none
   const VectorXd total = margins.rowwise().sum();
   const MatrixXd symmetric = (weights + weights.transpose()) / 2;
   // Column g: what a rating of g meets in the other raters, category by category.
@@ -116,42 +123,6 @@ double subject_variance(const Subjects& s, const Chance& chance, double estimate
       (s.ratings >= 2).select((s.agreement - chance.expected) * (s.n / s.n_pairs) / rest, 0);
   const ArrayXd linear = own - 2 * (1 - estimate) * chance.deviation / rest;
   return (linear - estimate).square().sum() / (s.n * (s.n - 1));
-}
-
-/// Krippendorff's α on subjects with at least two ratings; variance of Gwet (2014), chapter 6.
-struct Alpha {
-  double observed;
-  double expected;
-  double estimate;
-  double variance;
-  double n;
-};
-
-Alpha krippendorff(const MatrixXd& all_counts, const MatrixView& weights) {
-  const MatrixXd counts = subjects_with(all_counts, 2);
-  Alpha a;
-  a.n = static_cast<double>(counts.rows());
-  const ArrayXd ratings = counts.rowwise().sum().array();
-  const double mean_ratings = ratings.sum() / a.n;
-  const double epsilon = 1 / ratings.sum();
-  const VectorXd prevalence = counts.colwise().sum() / ratings.sum();
-  const MatrixXd weighted = counts * weights.transpose();
-  const ArrayXd agreement =
-      (counts.array() * (weighted.array() - 1)).rowwise().sum() / (mean_ratings * (ratings - 1));
-  const VectorXd weighted_prevalence =
-      (weights * prevalence + weights.transpose() * prevalence) / 2;
-  const double raw = agreement.mean();
-  a.observed = (1 - epsilon) * raw + epsilon;
-  a.expected = prevalence.dot(weighted_prevalence);
-  a.estimate = coefficient_of(a.observed, a.expected);
-  const ArrayXd excess = (ratings - mean_ratings) / mean_ratings;
-  const ArrayXd own = (1 - epsilon) * (agreement - raw * excess) + epsilon;
-  const ArrayXd chance = (counts * weighted_prevalence).array() / mean_ratings - excess;
-  const double rest = 1 - a.expected;
-  const ArrayXd linear =
-      (own - a.expected) / rest - (1 - a.estimate) * (chance - a.expected) / rest;
-  a.variance = (linear - a.estimate).square().sum() / (a.n * (a.n - 1));
-  return a;
 }
 
 bool equal_numbers(const Subjects& s) {
@@ -207,22 +178,6 @@ void add_fleiss(ChanceCorrectedResult& r, const Subjects& s, const MatrixView& w
   r.p_value = normal_p_value(r.statistic);
 }
 
-ChanceCorrectedResult krippendorff_result(const MatrixXd& counts, const MatrixView& weights,
-                                          double level) {
-  const Alpha a = krippendorff(counts, weights);
-  ChanceCorrectedResult r{};
-  r.estimate = a.estimate;
-  r.standard_error = std::sqrt(a.variance);
-  r.df = a.n - 1;
-  r.observed = a.observed;
-  r.expected = a.expected;
-  r.standard_error_null = missing;
-  add_test(r, level);
-  r.n_used = static_cast<Index>(a.n);
-  r.n_omitted = counts.rows() - r.n_used;
-  return r;
-}
-
 Chance chance_of(AgreementCoefficient coefficient, const Subjects& s, const MatrixView& weights) {
   switch (coefficient) {
     case AgreementCoefficient::percent:
@@ -235,7 +190,6 @@ Chance chance_of(AgreementCoefficient coefficient, const Subjects& s, const Matr
     case AgreementCoefficient::gwet:
       return gwet_chance(s, weights);
     case AgreementCoefficient::conger:
-    case AgreementCoefficient::krippendorff:
       break;
   }
   throw InvalidArgument(
@@ -307,15 +261,10 @@ ChanceCorrectedResult chance_corrected_agreement_of_counts(AgreementCoefficient 
     throw InvalidArgument(
         "chance_corrected_agreement: Scott's pi needs the codes of two raters; for counts use "
         "Fleiss");
-  ChanceCorrectedResult r;
-  if (coefficient == AgreementCoefficient::krippendorff) {
-    r = krippendorff_result(counts, weights, options.confidence_level);
-  } else {
-    const Subjects s = summarize(counts, weights);
-    r = finish(coefficient, s, chance_of(coefficient, s, weights), weights,
-               options.confidence_level);
-    r.n_omitted = counts.rows() - r.n_used;
-  }
+  const Subjects s = summarize(counts, weights);
+  ChanceCorrectedResult r =
+      finish(coefficient, s, chance_of(coefficient, s, weights), weights, options.confidence_level);
+  r.n_omitted = counts.rows() - r.n_used;
   r.raters = counts.rows() > 0 ? static_cast<Index>(counts.rowwise().sum().maxCoeff()) : 0;
   return r;
 }
@@ -330,18 +279,12 @@ ChanceCorrectedResult chance_corrected_agreement(AgreementCoefficient coefficien
                           std::to_string(codes.cols()) + "; for more use Fleiss's kappa");
   if (options.sample_raters)
     require_at_least("chance_corrected_agreement", "raters", codes.cols(), 3);
-  const MatrixXd counts = category_counts(codes, weights.rows());
-  ChanceCorrectedResult r;
-  if (coefficient == AgreementCoefficient::krippendorff) {
-    r = krippendorff_result(counts, weights, options.confidence_level);
-  } else {
-    const Subjects s = summarize(counts, weights);
-    const Chance chance = coefficient == AgreementCoefficient::conger
-                              ? conger_chance(rated_subjects(codes), weights)
-                              : chance_of(coefficient, s, weights);
-    r = finish(coefficient, s, chance, weights, options.confidence_level);
-    r.n_omitted = codes.rows() - r.n_used;
-  }
+  const Subjects s = summarize(category_counts(codes, weights.rows()), weights);
+  const Chance chance = coefficient == AgreementCoefficient::conger
+                            ? conger_chance(rated_subjects(codes), weights)
+                            : chance_of(coefficient, s, weights);
+  ChanceCorrectedResult r = finish(coefficient, s, chance, weights, options.confidence_level);
+  r.n_omitted = codes.rows() - r.n_used;
   if (options.sample_raters) {
     r.standard_error = std::sqrt(r.standard_error * r.standard_error +
                                  rater_variance(coefficient, codes, weights));

@@ -231,6 +231,19 @@ ConfidenceInterval fisher_interval(double rho, double variance, double k, double
   return {back(z.lower), back(z.upper), level};
 }
 
+/// (N − Σ m² / N) / (n − 1), the size that stands for unequal numbers m of ratings.
+double average_size(const MatrixXd& y) {
+  const VectorXd ratings = (1 - y.array().isNaN().cast<double>()).rowwise().sum().matrix();
+  const double total = ratings.sum();
+  return (total - ratings.squaredNorm() / total) / static_cast<double>(y.rows() - 1);
+}
+
+/// Where the subjects' variance is estimated 0 the delta method fails: the limits of the balanced
+/// case from the exact F, with the average number of ratings.
+ConfidenceInterval at_boundary(const SubjectTest& test, double size, double level) {
+  return consistency_interval(test.f, test.df1, test.df2, size, IccUnit::single, level);
+}
+
 void fill_mixed(IccResult& r, const MatrixXd& y, const IccOptions& options) {
   RatingDesign design;
   const Index n = r.n_ratings;
@@ -262,6 +275,7 @@ void fill_mixed(IccResult& r, const MatrixXd& y, const IccOptions& options) {
   r.method = IccMethod::mixed;
   r.components = {two_way.subject, two_way.rater, two_way.residual};
   const auto k = static_cast<double>(r.raters);
+  const double mean_size = average_size(y);
   r.forms = all_forms([&](IccForm& form) {
     const bool is_one_way = form.model == IccModel::one_way_random;
     const RatingModel& model = is_one_way ? one_way : two_way;
@@ -272,8 +286,11 @@ void fill_mixed(IccResult& r, const MatrixXd& y, const IccOptions& options) {
     double variance = single.in_a * single.in_a * v(0, 0);
     if (single.in_b != 0)
       variance += single.in_b * single.in_b * v(1, 1) + 2 * single.in_a * single.in_b * v(0, 1);
-    const ConfidenceInterval ci =
-        fisher_interval(single.value, variance, k, options.confidence_level);
+    ConfidenceInterval ci = fisher_interval(single.value, variance, k, options.confidence_level);
+    if (is_missing(ci.lower) && form.type == IccType::consistency)
+      ci = at_boundary(two_way_test, mean_size, options.confidence_level);
+    if (is_missing(ci.lower) && is_one_way)
+      ci = at_boundary(one_way_test, mean_size, options.confidence_level);
     const bool average = form.unit == IccUnit::average;
     form.estimate = average ? step_up(single.value, k) : single.value;
     form.ci =

@@ -296,7 +296,9 @@ RatingModel fit_rating_model(const RatingDesign& design, const RatingModelOption
   r.observations = design.response.size();
   r.subjects = c.subjects;
   r.raters = c.raters;
-  const Optimum optimum = minimize_criterion(c, options);
+  Optimum optimum = minimize_criterion(c, options);
+  if (!options.compound_symmetry)  // the boundary itself, where the search came next to it
+    optimum.argument = (optimum.argument.array().abs() < 1e-6).select(0, optimum.argument);
   const Ratios ratios = ratios_at(optimum.argument, c, options.compound_symmetry);
   r.converged = optimum.termination != Termination::iteration_limit;
   r.log_likelihood = -optimum.value / 2;

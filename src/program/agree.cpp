@@ -225,6 +225,9 @@ void warn_undefined(Outcome& out, const ChanceCorrectedResult& r) {
 Outcome run_chance_corrected(const Request& request) {
   const AgreeOptions& o = request.options;
   const AgreementCoefficient coefficient = coefficient_of(o.coefficient);
+  if (!o.counts.empty() && (o.coefficient == "conger" || o.coefficient == "scott"))
+    throw UsageError("agree " + o.coefficient +
+                     ": needs to know the raters; --counts do not say who rated");
   const ChanceCorrectedOptions options{.confidence_level = request.common.level,
                                        .sample_raters = o.sample_raters};
   std::vector<std::string> categories;
@@ -232,6 +235,9 @@ Outcome run_chance_corrected(const Request& request) {
   ChanceCorrectedResult r;
   if (o.counts.empty()) {
     Categorical c = categorical(request);
+    if (o.coefficient == "scott" && c.ratings.codes.cols() != 2)
+      throw UsageError("agree scott: --raters must name two raters, not " +
+                       std::to_string(c.ratings.codes.cols()) + "; for more use fleiss");
     r = chance_corrected_agreement(coefficient, c.ratings.codes, c.weights.matrix, options);
     categories = std::move(c.ratings.categories);
     weights = std::move(c.weights);
@@ -354,6 +360,12 @@ Outcome run_krippendorff(const Request& request) {
     if (categories.size() <= 64) head.set("categories", Json(categories));
   }
   Json json = head;
+  if (!o.weights.empty() || o.metric.empty() || o.metric == "nominal") {
+    // As agreement: the share of agreeing pairs and what chance would give, in Gwet's form.
+    const double share = 1 - 1 / static_cast<double>(r.n_values);
+    json.set("observed", 1 - share * r.observed_disagreement);
+    json.set("expected", 1 - share * r.expected_disagreement);
+  }
   const Json numbers = report::to_json(r);
   for (const auto& [key, value] : numbers.members()) json.set(key, value);
   Outcome out = request.outcome(std::move(json), r.units);
@@ -496,24 +508,25 @@ Outcome run_profile(const Request& request) {
   const Eigen::MatrixXd values = request.table.matrix(items);
   const Factor subject = request.table.factor(o.subject);
   const Factor rater = request.table.factor(o.rater);
-  if (rater.level_count() != 2)
-    throw DataError("agree profile: column \"" + o.rater + "\" names " +
-                    std::to_string(rater.level_count()) +
-                    " raters; two are required (keep two by --where)");
   std::vector<Eigen::MatrixXd> profiles(
       2, Eigen::MatrixXd::Constant(subject.level_count(), values.cols(), missing));
+  // Two roles throughout (client, therapist), or any two raters of each subject in the file's
+  // order.
+  const bool roles = rater.level_count() == 2;
   Eigen::MatrixXi seen = Eigen::MatrixXi::Zero(subject.level_count(), 2);
   Index used = 0;
   for (Index i = 0; i < values.rows(); ++i) {
     const std::int32_t s = subject.codes[static_cast<std::size_t>(i)];
-    const std::int32_t r = rater.codes[static_cast<std::size_t>(i)];
-    if (s < 0 || r < 0) continue;
-    if (seen(s, r)++ > 0)
+    const std::int32_t code = rater.codes[static_cast<std::size_t>(i)];
+    if (s < 0 || code < 0) continue;
+    const std::int32_t place = roles ? code : seen(s, 0) > 0 ? 1 : 0;
+    if (seen(s, place)++ > 0)
       throw DataError("subject \"" + subject.levels[static_cast<std::size_t>(s)] +
-                          "\" has two rows of rater \"" +
-                          rater.levels[static_cast<std::size_t>(r)] + "\"; one is required",
+                          "\" has another row of rater \"" +
+                          rater.levels[static_cast<std::size_t>(code)] +
+                          "\", or a third; two rows a subject are required",
                       request.table.origin().file, request.table.line(i));
-    profiles[static_cast<std::size_t>(r)].row(s) = values.row(i);
+    profiles[static_cast<std::size_t>(place)].row(s) = values.row(i);
     ++used;
   }
   return request.outcome(

@@ -17,8 +17,7 @@ enum class AgreementCoefficient {
   conger,            ///< each rater's own margins (Conger 1980); Cohen's κ for two raters
   scott,             ///< Fleiss's coefficient for exactly two raters (Scott 1955)
   brennan_prediger,  ///< all categories alike: Σ w / q² (Brennan & Prediger 1981)
-  gwet,         ///< AC1, with weights AC2: Σ w · Σ π (1 − π) / (q (q − 1)) (Gwet 2008)
-  krippendorff  ///< Krippendorff's α, with its correction for few ratings
+  gwet  ///< AC1, with weights AC2: Σ w · Σ π (1 − π) / (q (q − 1)) (Gwet 2008)
 };
 
 struct ChanceCorrectedOptions {
@@ -53,7 +52,7 @@ struct [[nodiscard]] ChanceCorrectedResult {
   double expected;
   std::vector<CategoryAgreement> by_category;  ///< fleiss only
   Index raters;     ///< columns of codes; from counts the most per subject
-  Index n_used;     ///< subjects with a rating (krippendorff: with at least two)
+  Index n_used;     ///< subjects with a rating
   Index n_omitted;  ///< the others
 };
 
