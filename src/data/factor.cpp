@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 namespace rapport {
@@ -50,8 +51,9 @@ Factor make_factor(const std::vector<std::string>& values, const std::vector<std
 
 Factor make_factor(const VectorView& values, const std::vector<std::string>& levels) {
   std::vector<double> distinct;
-  for (const double value : values)
-    if (!std::isnan(value)) distinct.push_back(value + 0.0);  // −0 and 0 are one level
+  for (const double value : values)  // equal neighbours once: rows of a panel stand together
+    if (!std::isnan(value) && (distinct.empty() || distinct.back() != value))
+      distinct.push_back(value + 0.0);  // −0 and 0 are one level
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   std::vector<std::int32_t> position(distinct.size());
@@ -71,13 +73,17 @@ Factor make_factor(const VectorView& values, const std::vector<std::string>& lev
     }
   }
   factor.codes.reserve(static_cast<std::size_t>(values.size()));
+  double previous = std::numeric_limits<double>::quiet_NaN();
   for (const double value : values) {
-    if (std::isnan(value)) {
+    if (value == previous) {
+      factor.codes.push_back(factor.codes.back());
+    } else if (std::isnan(value)) {
       factor.codes.push_back(-1);
-      continue;
+    } else {
+      const auto found = std::lower_bound(distinct.begin(), distinct.end(), value);
+      factor.codes.push_back(position[static_cast<std::size_t>(found - distinct.begin())]);
     }
-    const auto found = std::lower_bound(distinct.begin(), distinct.end(), value);
-    factor.codes.push_back(position[static_cast<std::size_t>(found - distinct.begin())]);
+    previous = value;
   }
   return factor;
 }

@@ -211,6 +211,11 @@ class DesignMaker {
         .variable = {.name = name, .expression = with_fixed_means(syntax.argument, table_)},
         .values = {},
         .levels = {}};
+    prepared.values.column = plain_column_of(syntax, prepared.variable);
+    if (prepared.values.column != nullptr) {
+      note_missing(name, *prepared.values.column);
+      return prepared;
+    }
     Evaluated evaluated = evaluate(prepared.variable.expression, table_);
     if (auto* factor = std::get_if<Factor>(&evaluated)) {
       if (syntax.kind != detail::VariableSyntax::Kind::expression &&
@@ -229,6 +234,13 @@ class DesignMaker {
                                   ? basis_columns(*prepared.variable.basis, values)
                                   : Eigen::MatrixXd(std::move(values));
     return prepared;
+  }
+
+  const Eigen::VectorXd* plain_column_of(const detail::VariableSyntax& syntax,
+                                         const ModelVariable& variable) const {
+    using Kind = detail::VariableSyntax::Kind;
+    const bool as_it_is = syntax.kind == Kind::expression || syntax.kind == Kind::identity;
+    return as_it_is ? detail::plain_column(variable.expression, table_) : nullptr;
   }
 
   std::optional<Basis> basis_of(const detail::VariableSyntax& syntax,
@@ -363,15 +375,19 @@ class DesignMaker {
              (group.levels.empty() ? "" : " (\"" + group.levels[0] + "\")") +
              " on the rows used; a grouping factor needs at least two");
     }
-    for (const RandomFormula& random : formula_.random) {
-      ColumnPlan plan = detail::make_plan(design_.frame, random.intercept, random.terms);
-      const Factor& group = groups_.at(term_label(random.group));
+    for (auto random = formula_.random.begin(); random != formula_.random.end(); ++random) {
+      ColumnPlan plan = detail::make_plan(design_.frame, random->intercept, random->terms);
+      Factor& group = groups_.at(term_label(random->group));
+      const bool again =
+          std::any_of(random + 1, formula_.random.end(),
+                      [&](const RandomFormula& later) { return later.group == random->group; });
+      Factor own = again ? group : std::move(group);
       design_.random.push_back(
-          {.factor = term_label(random.group),
+          {.factor = term_label(random->group),
            .terms = plan.names,
            .columns = detail::fill_columns(design_.frame, plan, values_, used()),
-           .group = group.codes,
-           .levels = group.levels});
+           .group = std::move(own.codes),
+           .levels = std::move(own.levels)});
       design_.frame.random.push_back(std::move(plan));
     }
   }
@@ -391,17 +407,28 @@ class DesignMaker {
       input.levels = rapport::select(table_.factor(input.name), design_.rows).levels;
       return;
     }
-    const Evaluated evaluated = evaluate(parse_expression(quoted_input(input.name)), table_);
-    const Moments m = moments(Eigen::VectorXd(std::get<Eigen::VectorXd>(evaluated)(design_.rows)));
-    input.mean = m.mean;
-    input.sd = m.sd;
-    input.minimum = m.minimum;
-    input.maximum = m.maximum;
+    if (table_.contains(input.name))
+      describe_numbers(input, table_.numbers(input.name));
+    else  // a panel function that the table does not hold
+      describe_numbers(input,
+                       std::get<Eigen::VectorXd>(evaluate(parse_expression(input.name), table_)));
   }
 
-  /// The text of an input: a column's name, quoted where it must be, or a panel call as it is.
-  [[nodiscard]] std::string quoted_input(const std::string& name) const {
-    return table_.contains(name) ? quoted_name(name) : name;
+  /// Mean, SD and range over the rows used.
+  void describe_numbers(ModelInput& input, const Eigen::VectorXd& values) const {
+    const auto n = static_cast<double>(design_.rows.size());
+    double sum = 0;
+    input.minimum = input.maximum = values[design_.rows.front()];
+    for (const Index row : design_.rows) {
+      sum += values[row];
+      input.minimum = std::min(input.minimum, values[row]);
+      input.maximum = std::max(input.maximum, values[row]);
+    }
+    input.mean = sum / n;
+    double squares = 0;
+    for (const Index row : design_.rows)
+      squares += (values[row] - input.mean) * (values[row] - input.mean);
+    input.sd = n > 1 ? std::sqrt(squares / (n - 1)) : missing;
   }
 
   const Formula& formula_;

@@ -79,22 +79,26 @@ std::vector<std::string> names_of(const ModelFrame& frame, const TermColumns& co
   return names;
 }
 
-/// Multiplies `out` by column `j` of a variable.
-void multiply(const VariableValues& values, const Eigen::MatrixXd& coding, Index j,
-              Eigen::Ref<Eigen::VectorXd> out) {
-  if (!values.is_factor) {
-    out.array() *= values.numbers.col(j).array();
+/// Writes column `j` of a variable to `out`, or multiplies `out` by it.
+void put(const VariableValues& held, const Eigen::MatrixXd& coding, Index j, bool multiply,
+         Eigen::Ref<Eigen::VectorXd> out) {
+  if (!held.is_factor) {
+    if (multiply)
+      out.array() *= held.values(j).array();
+    else
+      out = held.values(j);
     return;
   }
   for (Index i = 0; i < out.size(); ++i) {
-    const std::int32_t code = values.codes[static_cast<std::size_t>(i)];
-    out[i] *= code < 0 ? missing : coding(code, j);
+    const std::int32_t code = held.codes[static_cast<std::size_t>(i)];
+    const double value = code < 0 ? missing : coding(code, j);
+    out[i] = multiply ? out[i] * value : value;
   }
 }
 
 void fill_term(const ModelFrame& frame, const TermColumns& columns,
                const std::vector<VariableValues>& values, Eigen::Ref<Eigen::MatrixXd> out) {
-  out.setOnes();
+  if (columns.term.empty()) out.setOnes();
   Index repeat = 1;  // columns that share one column of this variable
   for (std::size_t v = 0; v < columns.term.size(); ++v) {
     const ModelVariable& variable = find_variable(frame, columns.term[v]);
@@ -105,25 +109,32 @@ void fill_term(const ModelFrame& frame, const TermColumns& columns,
                        : Eigen::MatrixXd();
     const Index count = column_count(variable, columns.all_levels[v]);
     for (Index column = 0; column < out.cols(); ++column)
-      multiply(held, coding, column / repeat % count, out.col(column));
+      put(held, coding, column / repeat % count, v > 0, out.col(column));
     repeat *= count;
   }
 }
 
 }  // namespace
 
-bool VariableValues::is_missing(Index row) const {
-  if (is_factor) return codes[static_cast<std::size_t>(row)] < 0;
-  for (Index j = 0; j < numbers.cols(); ++j)
-    if (std::isnan(numbers(row, j))) return true;
-  return false;
+Index VariableValues::rows() const {
+  if (is_factor) return static_cast<Index>(codes.size());
+  return column != nullptr ? column->size() : numbers.rows();
+}
+
+const Eigen::VectorXd* plain_column(const Expression& expression, const Table& table) {
+  const bool plain =
+      expression->kind == ExpressionNode::Kind::column && table.is_numeric(expression->name);
+  return plain ? &table.numbers(expression->name) : nullptr;
 }
 
 VariableValues variable_values(const ModelVariable& variable, const Table& table,
                                bool unseen_missing) {
-  auto evaluated = evaluate(variable.expression, table);
   VariableValues values;
   values.is_factor = !variable.levels.empty();
+  if (!values.is_factor && !variable.basis)
+    values.column = plain_column(variable.expression, table);
+  if (values.column != nullptr) return values;
+  auto evaluated = evaluate(variable.expression, table);
   if (values.is_factor) {
     const auto* numbers = std::get_if<Eigen::VectorXd>(&evaluated);
     const Factor factor =
@@ -149,11 +160,9 @@ VariableValues select(VariableValues values, const std::vector<Index>& rows) {
     values.codes.resize(rows.size());
     return values;
   }
-  Eigen::MatrixXd kept(static_cast<Index>(rows.size()), values.numbers.cols());
-  for (Index j = 0; j < kept.cols(); ++j)
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      kept(static_cast<Index>(i), j) = values.numbers(rows[i], j);
-  values.numbers = std::move(kept);
+  values.numbers = values.column != nullptr ? Eigen::MatrixXd((*values.column)(rows))
+                                            : Eigen::MatrixXd(values.numbers(rows, Eigen::all));
+  values.column = nullptr;
   return values;
 }
 

@@ -11,21 +11,28 @@ namespace rapport::detail {
 /// The values of one variable on the rows of a table: numbers (n × k), or the codes of a factor.
 struct VariableValues {
   Eigen::MatrixXd numbers = {};
+  const Eigen::VectorXd* column =
+      nullptr;  ///< a column of the table that serves as it is, in place of `numbers`
   std::vector<std::int32_t> codes = {};
   bool is_factor = false;
 
-  [[nodiscard]] Index rows() const {
-    return is_factor ? static_cast<Index>(codes.size()) : numbers.rows();
+  [[nodiscard]] Index rows() const;
+  /// Column j of the numbers.
+  [[nodiscard]] Eigen::Ref<const Eigen::VectorXd> values(Index j) const {
+    return column != nullptr ? Eigen::Ref<const Eigen::VectorXd>(*column) : numbers.col(j);
   }
-  [[nodiscard]] bool is_missing(Index row) const;
 };
+
+/// The column that the expression names, if that is all it does and the column is numeric; else
+/// nullptr.
+[[nodiscard]] const Eigen::VectorXd* plain_column(const Expression& expression, const Table& table);
 
 /// `variable` evaluated on a table, with the levels and the basis that it has. A level it does not
 /// have throws DataError, or is missing.
 [[nodiscard]] VariableValues variable_values(const ModelVariable& variable, const Table& table,
                                              bool unseen_missing);
 
-/// The given rows.
+/// The given rows of n.
 [[nodiscard]] VariableValues select(VariableValues values, const std::vector<Index>& rows);
 
 /// How many columns the variable has in a product.
