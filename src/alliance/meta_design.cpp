@@ -37,6 +37,9 @@ void require_fitting_sizes(const std::string& function, const MetaData& data) {
     require_same_size(function, "effect", k, "covariance", data.covariance.rows());
     require_same_size(function, "effect", k, "covariance (columns)", data.covariance.cols());
   }
+  if (k < 2)
+    throw InvalidArgument(function + ": `effect` has " + std::to_string(k) +
+                          (k == 1 ? " value" : " values") + "; a meta-analysis needs at least 2");
   if (k <= data.moderators.cols() + 1)
     throw InvalidArgument(function + ": there are " + std::to_string(k) + " effects for " +
                           std::to_string(data.moderators.cols() + 1) +

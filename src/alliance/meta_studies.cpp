@@ -158,27 +158,33 @@ std::vector<MetaMean> meta_means(const MetaFit& fit, const MatrixView& moderator
 }
 
 std::vector<MetaWithout> leave_one_out(const MetaData& data, const MetaFit& fit) {
+  const Eigen::VectorXd estimates = estimates_of(fit);
+  const Eigen::LLT<Eigen::MatrixXd> metric(fit.covariance);
   std::vector<MetaWithout> without;
   for (const std::vector<Index>& rows : clusters_of(data)) {
+    MetaWithout own{.estimate = missing,
+                    .standard_error = missing,
+                    .p_value = missing,
+                    .ci = {missing, missing, fit.options.confidence_level},
+                    .tau2 = missing,
+                    .i2 = missing,
+                    .q = missing,
+                    .cooks_distance = missing};
     try {
       const MetaFit rest = fit_meta(select(data, all_but(rows, data.effect.size())), fit.options);
       const MetaCoefficient& first = rest.coefficients[0];
-      without.push_back({.estimate = first.estimate,
-                         .standard_error = first.standard_error,
-                         .p_value = first.p_value,
-                         .ci = first.ci,
-                         .tau2 = study_variance(rest) + effect_variance(rest),
-                         .i2 = rest.i2,
-                         .q = rest.q.statistic});
+      const Eigen::VectorXd shift = estimates - estimates_of(rest);
+      own = {.estimate = first.estimate,
+             .standard_error = first.standard_error,
+             .p_value = first.p_value,
+             .ci = first.ci,
+             .tau2 = study_variance(rest) + effect_variance(rest),
+             .i2 = rest.i2,
+             .q = rest.q.statistic,
+             .cooks_distance = shift.dot(metric.solve(shift))};
     } catch (const InvalidArgument&) {  // the others alone are too few, or do not vary
-      without.push_back({.estimate = missing,
-                         .standard_error = missing,
-                         .p_value = missing,
-                         .ci = {missing, missing, fit.options.confidence_level},
-                         .tau2 = missing,
-                         .i2 = missing,
-                         .q = missing});
     }
+    without.push_back(own);
   }
   return without;
 }

@@ -65,7 +65,8 @@ Json to_json(const MetaWithout& without) {
                        {"ci_upper", without.ci.upper},
                        {"tau2", without.tau2},
                        {"i2", without.i2},
-                       {"q", without.q}});
+                       {"q", without.q},
+                       {"cooks_distance", without.cooks_distance}});
 }
 
 Json to_json(const MetaInfluence& influence) {

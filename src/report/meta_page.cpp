@@ -134,7 +134,7 @@ PageTable leave_one_out_table(const MetaReport& report) {
   const MetaData& data = report.data;
   const bool studies = !data.study.empty();
   PageTable table{.caption = "The model without each " + std::string(studies ? "study" : "effect"),
-                  .header = {"Without", "Estimate", "SE", "p", "τ²", "I² %"},
+                  .header = {"Without", "Estimate", "SE", "p", "τ²", "I² %", "Cook's distance"},
                   .rows = {}};
   const std::vector<std::string>& names = studies ? data.studies : data.labels;
   for (std::size_t i = 0; i < report.leave_one_out.size(); ++i) {
@@ -142,7 +142,7 @@ PageTable leave_one_out_table(const MetaReport& report) {
     table.rows.push_back({i < names.size() ? names[i] : std::to_string(i + 1),
                           rounded(without.estimate), rounded(without.standard_error),
                           p_value(without.p_value), rounded(without.tau2, 4),
-                          rounded(without.i2, 1)});
+                          rounded(without.i2, 1), rounded(without.cooks_distance)});
   }
   return table;
 }

@@ -347,6 +347,7 @@ TEST(LeaveOneOut, EqualsMetafor) {
       EXPECT_NEAR(without[i].tau2, metafor(key + "_tau2", at), 1e-7);
       EXPECT_NEAR(without[i].q, metafor(key + "_q", at), 1e-9);
       EXPECT_NEAR(without[i].p_value, metafor(key + "_p", at), 1e-7);
+      EXPECT_NEAR(without[i].cooks_distance, metafor(std::string(name) + ".cook", at), 1e-6);
     }
   }
 }

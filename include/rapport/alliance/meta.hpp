@@ -164,6 +164,7 @@ struct [[nodiscard]] MetaWithout {
   double tau2;  ///< summed over levels
   double i2;
   double q;
+  double cooks_distance;  ///< of leaving it out, (β − β₋)'V⁻¹(β − β₋)
 };
 [[nodiscard]] std::vector<MetaWithout> leave_one_out(const MetaData& data, const MetaFit& fit);
 
