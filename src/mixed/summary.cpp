@@ -1,6 +1,7 @@
 #include <rapport/mixed/summary.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 
 namespace rapport {
@@ -32,8 +33,30 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+bool reads_as_number(const std::string& text) {
+  double value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+/// A predictor whose levels are numbers but for a few is more likely a column with a slip in it.
+void warn_of_numbers_as_levels(const Design& design, std::vector<std::string>& warnings) {
+  for (const ModelVariable& variable : design.frame.variables) {
+    const auto slip =
+        std::find_if_not(variable.levels.begin(), variable.levels.end(), reads_as_number);
+    const auto numbers =
+        std::count_if(variable.levels.begin(), variable.levels.end(), reads_as_number);
+    if (slip == variable.levels.end() || numbers < 3 ||
+        10 * numbers < 8 * static_cast<Index>(variable.levels.size()))
+      continue;
+    warnings.push_back("\"" + variable.name + "\" is treated as categorical because of \"" + *slip +
+                       "\"; if it is a number, correct the cell or name it as missing (--na)");
+  }
+}
+
 std::vector<std::string> warnings_of(const Design& design, const MixedFit& fit) {
   std::vector<std::string> warnings;
+  warn_of_numbers_as_levels(design, warnings);
   if (!fit.fixed.dropped.empty())
     warnings.push_back(
         "dropped from the fixed effects, because they are combinations of the others: " +

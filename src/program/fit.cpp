@@ -4,6 +4,7 @@
 #include <rapport/report/text.hpp>
 
 #include "commands.hpp"
+#include <cmath>
 
 namespace rapport::program {
 namespace {
@@ -155,6 +156,11 @@ class GaussianFit {
     const ByClause clause = parse_by_clause(arguments_.means, "--means");
     const MarginalMeans means =
         marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
+    for (const MarginalMean& mean : means.means)
+      if (std::isnan(mean.mean.estimate))
+        outcome.warnings.push_back("--means: there is no estimate for " +
+                                   mean.levels.front().first + " " + mean.levels.front().second +
+                                   ", because a combination of levels does not occur");
     outcome.result.set("means", report::means_json(means));
     outcome.result.set("mean_differences", report::mean_differences_json(means));
     outcome.text += report::means_text(means);

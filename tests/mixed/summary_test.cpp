@@ -59,6 +59,13 @@ TEST(MixedSummary, SaysWhatWasDroppedAndLeftOut) {
   EXPECT_THAT(summary.warnings.back(), HasSubstr("wai_therapist: "));
 }
 
+TEST(MixedSummary, DoubtsACategoricalColumnOfNumbers) {
+  const Table table = parse_csv("y,x\n1,1\n3,2\n2,3\n5,4\n4,n/a\n6,1\n7,2\n1,3\n");
+  const MixedSummary summary = analyse_mixed_model(parse_formula("y ~ x"), table);
+  ASSERT_EQ(summary.warnings.size(), 1U);
+  EXPECT_THAT(summary.warnings[0], HasSubstr("because of \"n/a\""));
+}
+
 TEST(MixedSummary, SaysInPlainWordsThatAVarianceIsZero) {
   const Table table = parse_csv("g,y\na,1\na,2\na,3\nb,3\nb,2\nb,1\nc,2\nc,1\nc,3\n");
   const MixedSummary summary = analyse_mixed_model(parse_formula("y ~ 1 + (1 | g)"), table);
