@@ -19,10 +19,21 @@ Instrument read_key(const std::string& path) {
   return parse_instrument(parse_json(text, path), path);
 }
 
-std::string columns_prefix(const Instrument& instrument) {
-  std::string prefix = instrument.name;
-  std::replace(prefix.begin(), prefix.end(), '-', '_');
-  return prefix;
+std::string underscored(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+/// NAME as the key has it, as the user typed it, or without the perspective: the first that the
+/// table has columns of.
+std::string columns_prefix(const ScaleArguments& arguments, const Instrument& instrument,
+                           const Table& table) {
+  std::vector<std::string> names{instrument.name, arguments.instrument};
+  for (const InstrumentKey& key : catalogue())
+    if (instrument.name.rfind(std::string(key.name) + "-", 0) == 0) names.emplace_back(key.name);
+  for (const std::string& name : names)
+    if (const std::string prefix = underscored(name); table.contains(prefix + "_1")) return prefix;
+  return underscored(instrument.name);
 }
 
 /// PREFIX_1 … or PREFIX1 …, whichever the table has; `count` of them, or as many as there are where
@@ -41,7 +52,8 @@ std::vector<std::string> item_columns(const ScaleArguments& arguments,
                                       const std::optional<Instrument>& instrument,
                                       const Table& table) {
   const int count = instrument ? instrument->items : 0;
-  if (arguments.items.empty()) return numbered_columns(columns_prefix(*instrument), count, table);
+  if (arguments.items.empty())
+    return numbered_columns(columns_prefix(arguments, *instrument, table), count, table);
   const std::vector<std::string> given = split_list(arguments.items, "--items");
   if (given.size() == 1 && !table.contains(given[0])) {
     std::vector<std::string> columns = numbered_columns(given[0], count, table);

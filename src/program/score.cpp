@@ -47,9 +47,12 @@ report::ScoreSheet sheet_of(const ScoreCommand& command, const Scale& scale, con
   report::ScoreSheet sheet;
   if (!command.id.empty()) sheet.id_names = split_list(command.id, "--id");
   for (Index i = 0; i < table.rows() && !sheet.id_names.empty(); ++i) {
-    std::vector<std::string> cells;
-    for (const std::string& name : sheet.id_names)
-      cells.push_back(cell_text(table.column(name), i));
+    std::vector<Json> cells;
+    for (const std::string& name : sheet.id_names) {
+      const Column& column = table.column(name);
+      const auto* numbers = std::get_if<Eigen::VectorXd>(&column.values);
+      cells.push_back(numbers != nullptr ? Json((*numbers)[i]) : Json(cell_text(column, i)));
+    }
     sheet.ids.push_back(std::move(cells));
   }
   if (!scale.instrument.criteria.empty())

@@ -527,7 +527,8 @@ Instrument parse_instrument(const Json& json, const std::string& name) {
                        "confidence",
                        "source",
                        "note",
-                       "version"});
+                       "version",
+                       "fingerprint"});  // as `rapport instruments` prints it; not read
   Instrument instrument;
   read_texts(key, instrument);
   instrument.items = key.need("items").whole();

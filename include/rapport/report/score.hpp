@@ -19,10 +19,10 @@ namespace rapport::report {
 
 /// What stands beside the scores of each row.
 struct ScoreSheet {
-  std::vector<std::string> id_names = {};          ///< columns carried along
-  std::vector<std::vector<std::string>> ids = {};  ///< of each row, a text an id column
-  std::vector<int> criteria = {};   ///< criterion_of, where the instrument has criteria
-  std::optional<Norms> norms = {};  ///< adds t_score and percentile of the total
+  std::vector<std::string> id_names = {};   ///< columns carried along
+  std::vector<std::vector<Json>> ids = {};  ///< of each row, a value an id column
+  std::vector<int> criteria = {};           ///< criterion_of, where the instrument has criteria
+  std::optional<Norms> norms = {};          ///< adds t_score and percentile of the total
 };
 
 [[nodiscard]] Json to_json(const Instrument& instrument, const ScaleScores& scores,
