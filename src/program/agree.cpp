@@ -32,6 +32,7 @@ struct AgreeOptions {
   std::string around = "mean";
   std::string nested;
   std::string d_study;
+  double target = 0;
   double tolerance = 0;
   double null_value = 0;
   double null_variance = 0;
@@ -553,6 +554,20 @@ std::vector<Decision> decisions(const GeneralizabilityResult& study, const std::
   return result;
 }
 
+/// The least numbers of raters that reach the target; null where no number does.
+Json targets(const GeneralizabilityResult& study, double target) {
+  if (!(target > 0 && target < 1)) throw UsageError("--target: must lie strictly between 0 and 1");
+  const double occasions = study.design == StudyDesign::raters ? 1 : study.observed.occasions;
+  const auto raters = [&](bool absolute) {
+    const Index needed = raters_for_target(study, target, absolute, occasions);
+    return needed < 0 ? Json() : Json(static_cast<std::int64_t>(needed));
+  };
+  return Json::object({{"coefficient", target},
+                       {"occasions", occasions},
+                       {"raters_for_generalizability", raters(false)},
+                       {"raters_for_dependability", raters(true)}});
+}
+
 Outcome run_gtheory(const Request& request) {
   const AgreeOptions& o = request.options;
   GeneralizabilityResult study;
@@ -570,8 +585,9 @@ Outcome run_gtheory(const Request& request) {
     study =
         generalizability_study(facets.ratings, facets.raters, facets.occasions, !o.nested.empty());
   }
-  Outcome out = request.outcome(report::to_json(study, decisions(study, o.d_study)), study.subjects,
-                                "components");
+  Json json = report::to_json(study, decisions(study, o.d_study));
+  if (o.target != 0) json.set("target", targets(study, o.target));
+  Outcome out = request.outcome(std::move(json), study.subjects, "components");
   if (study.n_omitted > 0)
     out.warnings.push_back(std::to_string(study.n_omitted) +
                            " subjects with a missing rating were left out");
@@ -668,6 +684,8 @@ void add_agree(CLI::App& program, Chosen& chosen) {
   command->add_option("--range", o.range, "awg: LOW:HIGH of the scale");
   command->add_option("--method", o.method, "icc1: anova (default) or reml");
   command->add_option("--nested", o.nested, "gtheory: rater:occasion");
+  command->add_option("--target", o.target,
+                      "gtheory: coefficient to reach, in (0, 1): the least number of raters");
   command->add_option("--d-study", o.d_study,
                       "gtheory: numbers of raters, 2,5,10, or raters x occasions, 3x2,1x1");
 }

@@ -1,0 +1,185 @@
+#include <gtest/gtest.h>
+
+#include "support/program.hpp"
+#include <fstream>
+#include <gmock/gmock.h>
+
+namespace rapport {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing_support::ProgramRun;
+using testing_support::run_program;
+
+const std::string folder = RAPPORT_TEST_DATA "/agree/";
+const std::string ratings = folder + "ratings.csv";
+const std::string dyads = folder + "dyads.csv";
+
+ProgramRun agree(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "agree");
+  arguments.insert(arguments.end(), {"--format", "json"});
+  return run_program(arguments);
+}
+
+/// A file that is gone when the test ends.
+class Scratch {
+ public:
+  Scratch(const std::string& name, const std::string& content)
+      : path_(testing::TempDir() + "/" + name) {
+    std::ofstream(path_) << content;
+  }
+  ~Scratch() { std::remove(path_.c_str()); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+const std::string wide = "a,b\n1,1\n2,2\n3,2\n1,\n2,2\n3,3\n";
+
+TEST(AgreeCommand, EveryCoefficientAnswers) {
+  const Scratch two("agree_two.csv", wide);
+  for (const char* coefficient :
+       {"cohen", "light", "fleiss", "conger", "scott", "brennan-prediger", "gwet", "krippendorff",
+        "percent", "ccc", "bland-altman", "kendall-w", "robinson-a", "stuart-maxwell", "bhapkar",
+        "mcnemar", "gtheory", "icc"}) {
+    const ProgramRun run = agree({coefficient, two.path(), "--raters", "a,b"});
+    EXPECT_EQ(run.status, 0) << coefficient << ": " << run.err;
+    EXPECT_EQ(run.result().at("coefficient").string(), coefficient);
+  }
+}
+
+// The three layouts say the same.
+TEST(AgreeCommand, LayoutsAgree) {
+  const Scratch table("agree_wide.csv", wide);
+  const Scratch rows(
+      "agree_long.csv",
+      "s,r,y\n1,a,1\n1,b,1\n2,a,2\n2,b,2\n3,a,3\n3,b,2\n4,a,1\n5,a,2\n5,b,2\n6,a,3\n6,b,3\n");
+  const Scratch counts("agree_counts.csv", "1,2,3\n2,0,0\n0,2,0\n0,1,1\n1,0,0\n0,2,0\n0,0,2\n");
+  for (const char* coefficient : {"gwet", "fleiss", "krippendorff"}) {
+    const double a =
+        agree({coefficient, table.path(), "--raters", "a,b"}).result().at("estimate").number();
+    const double b =
+        agree({coefficient, rows.path(), "--subject", "s", "--rater", "r", "--rating", "y"})
+            .result()
+            .at("estimate")
+            .number();
+    const double c =
+        agree({coefficient, counts.path(), "--counts", "1,2,3"}).result().at("estimate").number();
+    EXPECT_NEAR(a, b, 1e-14) << coefficient;
+    EXPECT_NEAR(a, c, 1e-14) << coefficient;
+  }
+}
+
+TEST(AgreeCommand, WeightsFromAFile) {
+  const Scratch table("agree_weighted.csv", wide);
+  const Scratch weights("agree_weights.csv", "1,2,3\n1,0.5,0\n0.5,1,0.5\n0,0.5,1\n");
+  const Json named =
+      agree({"cohen", table.path(), "--raters", "a,b", "--weights", "linear"}).result();
+  const Json read =
+      agree({"cohen", table.path(), "--raters", "a,b", "--weights", weights.path()}).result();
+  EXPECT_NEAR(named.at("estimate").number(), read.at("estimate").number(), 1e-14);
+  EXPECT_EQ(read.at("weight_matrix").items().size(), 3U);
+  EXPECT_EQ(read.at("categories").items().at(0).string(), "1");
+}
+
+TEST(AgreeCommand, IccNamesBothNomenclatures) {
+  const ProgramRun run = agree({"icc", ratings, "--raters", "r1,r2,r3,r4"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  EXPECT_EQ(result.at("method").string(), "mixed");
+  EXPECT_THAT(run.err, HasSubstr("missing"));
+  const Json& second = result.at("forms").items().at(1);
+  EXPECT_EQ(second.at("form").string(), "ICC(2,1)");
+  EXPECT_EQ(second.at("name").string(), "ICC(A,1)");
+}
+
+TEST(AgreeCommand, DecisionStudiesAndTargets) {
+  const Json result =
+      agree({"gtheory", ratings, "--raters", "r1,r2,r3,r4", "--d-study", "1,8", "--target", "0.9"})
+          .result();
+  EXPECT_EQ(result.at("d_study").items().size(), 2U);
+  const double raters = result.at("target").at("raters_for_generalizability").number();
+  EXPECT_GT(raters, 1);
+  EXPECT_THAT(agree({"gtheory", ratings, "--raters", "r1,r2", "--d-study", "2x3"}).err,
+              HasSubstr("--d-study"));
+}
+
+TEST(AgreeCommand, BootstrapDoesNotDependOnThreads) {
+  const auto run = [&](const char* threads) {
+    return agree({"krippendorff", ratings, "--raters", "r1,r2,r3,r4", "--metric", "interval",
+                  "--bootstrap", "200", "--seed", "7", "--threads", threads})
+        .out;
+  };
+  EXPECT_EQ(run("1"), run("3"));
+}
+
+TEST(AgreeCommand, RefusesWhatItCannotDo) {
+  struct Refusal {
+    std::vector<std::string> arguments;
+    int status;
+    const char* named;
+  };
+  const Scratch text("agree_text.csv", "a,b\nyes,no\nno,maybe\nyes,yes\n");
+  for (const Refusal& r :
+       {Refusal{{"kohen", ratings, "--raters", "r1,r2"}, 2, "kohen"},
+        Refusal{{"cohen", text.path(), "--raters", "a,b", "--categories", "no,yes"}, 1, "maybe"},
+        Refusal{{"icc", text.path(), "--raters", "a,b"}, 1, "yes"},
+        Refusal{{"cohen", ratings, "--raters", "r1,r2,r3"}, 2, "--raters"},
+        Refusal{{"cohen", ratings, "--raters", "r1,r9"}, 1, "r9"},
+        Refusal{{"icc", ratings}, 2, "--raters"},
+        Refusal{{"icc", ratings, "--raters", "r1,r2", "--null", "1"}, 2, "--null"},
+        Refusal{{"icc", ratings, "--raters", "r1,r2", "--level", "1.5"}, 2, "level"},
+        Refusal{{"gwet", ratings, "--raters", "r1,r2", "--weights", "cubic"}, 2, "cubic"},
+        Refusal{{"finn", ratings, "--raters", "r1,r2"}, 2, "--scale-points"},
+        Refusal{{"rwg", ratings, "--items", "r1", "--group", "r2"}, 2, "--null-variance"},
+        Refusal{{"scott", ratings, "--raters", "r1,r2,r3"}, 2, "scott"}}) {
+    const ProgramRun run = agree(r.arguments);
+    EXPECT_EQ(run.status, r.status) << r.named << ": " << run.err;
+    EXPECT_THAT(run.err, HasSubstr(r.named));
+    EXPECT_THAT(run.out, IsEmpty());
+  }
+}
+
+TEST(CongruenceCommand, SurfaceAndJudgment) {
+  const std::vector<std::string> surface = {"congruence", dyads,    "--outcome", "z",
+                                            "--x",        "x",      "--y",       "y",
+                                            "--center",   "pooled", "--format",  "json"};
+  const ProgramRun plain = run_program(surface);
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_EQ(plain.result().at("n").number(), 198);
+  EXPECT_EQ(plain.result().at("surface").items().size(), 5U);
+  std::vector<std::string> multilevel = surface;
+  multilevel.insert(multilevel.end(), {"--patient", "patient", "--bootstrap", "50"});
+  const ProgramRun nested = run_program(multilevel);
+  ASSERT_EQ(nested.status, 0) << nested.err;
+  EXPECT_GT(nested.result().at("patient_sd").number(), 0);
+  EXPECT_EQ(nested.result().at("bootstrap").items().size(), 17U);
+  const ProgramRun judged =
+      run_program({"congruence", dyads, "--judgment", "z", "--truth", "x", "--bias", "y",
+                   "--patient", "patient", "--format", "json"});
+  ASSERT_EQ(judged.status, 0) << judged.err;
+  // nlme 3.1-162, as in tests/reference/agree/agree.json
+  EXPECT_NEAR(judged.result().at("truth_force").at("estimate").number(), 0.347236976620189, 1e-7);
+}
+
+TEST(CongruenceCommand, RefusesWhatItCannotDo) {
+  EXPECT_THAT(run_program({"congruence", dyads, "--outcome", "z", "--x", "x"}).err,
+              HasSubstr("--y"));
+  EXPECT_THAT(run_program({"congruence", dyads, "--outcome", "z", "--x", "x", "--y", "y",
+                           "--center", "midpoint"})
+                  .err,
+              HasSubstr("--range"));
+  EXPECT_EQ(run_program(
+                {"congruence", dyads, "--outcome", "z", "--x", "x", "--y", "y", "--center", "half"})
+                .status,
+            2);
+  EXPECT_THAT(run_program({"congruence", dyads, "--judgment", "z", "--truth", "x"}).err,
+              HasSubstr("--bias"));
+}
+
+}  // namespace
+}  // namespace rapport
