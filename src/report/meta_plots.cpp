@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 /// The pictures of a meta-analysis.
@@ -46,30 +47,31 @@ std::string heterogeneity(const MetaFit& fit) {
 /// Rows of a forest plot from the top down, on the scale that is shown.
 class Forest {
  public:
-  explicit Forest(const MetaReport& report) : report_(report), weights_(weights_of(report)) {}
+  explicit Forest(const MetaReport& report)
+      : report_(report),
+        weights_(weights_of(report)),
+        many_(report.data.effect.size() > most_named),
+        step_(many_ ? rows_of_many / static_cast<double>(report.data.effect.size()) : 1) {}
 
   void heading(const std::string& text) {
     ticks_.push_back({row_, text});
     ++row_;
   }
 
-  void effect(Index i) {
-    const double sd = std::sqrt(report_.data.variance[i]);
-    const ConfidenceInterval ci =
-        normal_interval(report_.data.effect[i], sd, report_.fit->options.confidence_level);
-    add_row(label_of(report_, i), shown(report_.data.effect[i]), shown(ci));
-    y_.push_back(row_);
-    x_.push_back(shown(report_.data.effect[i]));
-    lower_.push_back(shown(ci).lower);
-    upper_.push_back(shown(ci).upper);
-    size_.push_back(weights_[i]);
-    ++row_;
+  /// A row an effect with its name and numbers; many are thin lines in ascending order.
+  void effects(std::vector<Index> rows) {
+    if (many_)
+      std::stable_sort(rows.begin(), rows.end(), [&](Index a, Index b) {
+        return report_.data.effect[a] < report_.data.effect[b];
+      });
+    for (const Index i : rows) effect(i);
   }
 
   /// A diamond over the interval of a mean, and under it the prediction interval where there is
   /// one.
   void summary(const std::string& text, double estimate, const ConfidenceInterval& ci,
                const std::optional<ConfidenceInterval>& prediction) {
+    if (many_) row_ += 0.5;
     const ConfidenceInterval at = shown(ci);
     const double middle = shown(estimate);
     add_row(text, middle, at);
@@ -92,28 +94,29 @@ class Forest {
 
   void gap() { row_ += 0.4; }
 
+  [[nodiscard]] bool many() const { return many_; }
+
   void draw(Figure& figure) const {
-    const bool many = y_.size() > 120;
-    figure.y = {.lower = -0.7,
-                .upper = row_ - 0.3,
-                .ticks = many ? std::vector<Tick>{{-9, ""}} : ticks_,
-                .reversed = true,
-                .grid = false};
-    figure.right = many ? std::vector<Tick>{} : right_;
-    figure.height = (many ? 4 : 20) * row_ + 130;
+    figure.y = {
+        .lower = -0.7, .upper = row_ - 0.3, .ticks = ticks_, .reversed = true, .grid = false};
+    figure.right = right_;
+    figure.height = 20 * row_ + 130;
     figure.width = figure_width;
     figure.layers.emplace_back(Rule{.at = 0, .dashed = false});
-    const auto vector = [](const std::vector<double>& values) {
-      return Eigen::VectorXd(
-          Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size())));
-    };
-    figure.layers.emplace_back(ErrorBars{.at = vector(y_),
-                                         .lower = vector(lower_),
-                                         .upper = vector(upper_),
-                                         .series = 0,
-                                         .horizontal = true});
-    figure.layers.emplace_back(
-        Points{.x = vector(x_), .y = vector(y_), .series = 0, .size = vector(size_)});
+    if (many_) {
+      figure.layers.emplace_back(thin_intervals());
+      figure.most_lines = static_cast<Index>(y_.size());
+    } else {
+      figure.layers.emplace_back(ErrorBars{.at = vector(y_),
+                                           .lower = vector(lower_),
+                                           .upper = vector(upper_),
+                                           .series = 0,
+                                           .horizontal = true});
+    }
+    figure.layers.emplace_back(Points{.x = vector(x_),
+                                      .y = vector(y_),
+                                      .series = 0,
+                                      .size = many_ ? Eigen::VectorXd() : vector(size_)});
     figure.layers.insert(figure.layers.end(), summaries_.begin(), summaries_.end());
   }
 
@@ -131,8 +134,40 @@ class Forest {
     right_.push_back({row_, with_interval(estimate, ci)});
   }
 
+  void effect(Index i) {
+    const double sd = std::sqrt(report_.data.variance[i]);
+    const double estimate = shown(report_.data.effect[i]);
+    const ConfidenceInterval ci =
+        shown(normal_interval(report_.data.effect[i], sd, report_.fit->options.confidence_level));
+    if (!many_) add_row(label_of(report_, i), estimate, ci);
+    y_.push_back(row_);
+    x_.push_back(estimate);
+    lower_.push_back(ci.lower);
+    upper_.push_back(ci.upper);
+    size_.push_back(weights_[i]);
+    row_ += step_;
+  }
+
+  [[nodiscard]] Line thin_intervals() const {
+    std::vector<double> x, y;
+    for (std::size_t i = 0; i < y_.size(); ++i) {
+      x.insert(x.end(), {lower_[i], upper_[i], std::numeric_limits<double>::quiet_NaN()});
+      y.insert(y.end(), 3, y_[i]);
+    }
+    return {.x = vector(x), .y = vector(y), .series = 0, .label = {}, .faint = true};
+  }
+
+  [[nodiscard]] static Eigen::VectorXd vector(const std::vector<double>& values) {
+    return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size()));
+  }
+
+  static constexpr Index most_named = 120;    ///< effects with a row and a name each
+  static constexpr double rows_of_many = 45;  ///< the height that more of them share
+
   const MetaReport& report_;
   Eigen::VectorXd weights_;
+  bool many_;
+  double step_;
   double row_ = 0;
   std::vector<Tick> ticks_;
   std::vector<Tick> right_;
@@ -163,8 +198,10 @@ void add_subgroups(Forest& forest, const MetaReport& report) {
   for (Index level = 0; level < levels; ++level) {
     const MetaMean& mean = means[static_cast<std::size_t>(level)];
     forest.heading(report.subgroup_name + ": " + group.levels[static_cast<std::size_t>(level)]);
+    std::vector<Index> own;
     for (Index i = 0; i < report.data.effect.size(); ++i)
-      if (group.codes[static_cast<std::size_t>(i)] == level) forest.effect(i);
+      if (group.codes[static_cast<std::size_t>(i)] == level) own.push_back(i);
+    forest.effects(own);
     forest.summary("Mean", mean.estimate, mean.ci, std::nullopt);
     forest.gap();
   }
@@ -225,7 +262,9 @@ Figure forest_plot(const MetaReport& report) {
   if (report.subgroup) {
     add_subgroups(forest, report);
   } else {
-    for (Index i = 0; i < report.data.effect.size(); ++i) forest.effect(i);
+    std::vector<Index> all(static_cast<std::size_t>(report.data.effect.size()));
+    std::iota(all.begin(), all.end(), Index{0});
+    forest.effects(all);
   }
   if (fit.coefficients.size() == 1) {
     const MetaCoefficient& mean = fit.coefficients[0];
@@ -236,12 +275,15 @@ Figure forest_plot(const MetaReport& report) {
   Figure figure{.title = forest_title(report, forest)};
   forest.draw(figure);
   figure.x.label = report.correlations ? "Correlation" : "Effect";
-  figure.left_heading = "Study";
+  figure.left_heading = forest.many() ? "" : "Study";
   figure.right_heading = std::string(report.correlations ? "r" : "Effect") + " [" +
                          rounded(100 * fit.options.confidence_level, 0) + " % CI]";
   figure.caption =
-      "Circles are effects, their areas the weights; the diamond is the model's mean. " +
-      heterogeneity(fit) + ".";
+      std::string(
+          forest.many()
+              ? "Circles are effects with their intervals, in ascending order; the diamond is the "
+              : "Circles are effects, their areas the weights; the diamond is the ") +
+      "model's mean. " + heterogeneity(fit) + ".";
   return figure;
 }
 

@@ -72,6 +72,19 @@ TEST(ForestPlot, ShowsEveryEffectAsACorrelation) {
   EXPECT_THAT(figure.title, HasSubstr("Pooled r = 0.15 [0.09, 0.21] over 16 effects"));
 }
 
+TEST(ForestPlot, DrawsManyEffectsAsThinLinesInAscendingOrder) {
+  MetaReport report;
+  report.data.effect = Eigen::VectorXd::LinSpaced(400, 1, 0);
+  report.data.variance = Eigen::VectorXd::Constant(400, 0.02);
+  report.fit = fit_meta(report.data);
+  const Figure figure = forest_plot(report);
+  EXPECT_LT(figure.height, 1200);
+  const Points points = layers_of<Points>(figure)[0];
+  EXPECT_EQ(points.x.size(), 400);
+  EXPECT_NEAR(points.x[0], 0, 1e-12);
+  EXPECT_EQ(layers_of<Line>(figure).size(), 1U);
+}
+
 TEST(ForestPlot, GroupsEffectsByACategoricalModerator) {
   MetaReport report{.data = test::bcg({"alloc"})};
   report.fit = fit_meta(report.data);
