@@ -258,6 +258,10 @@ void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) 
   }
 }
 
+bool is_scalar(const Design& design) {
+  return design.random.size() == 1 && design.random.front().columns.cols() == 1;
+}
+
 void require_usable(const Design& design, const GeneralizedOptions& options) {
   if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
   if (options.quadrature_points < 1 || options.quadrature_points > 200) {
@@ -265,8 +269,7 @@ void require_usable(const Design& design, const GeneralizedOptions& options) {
                           std::to_string(options.quadrature_points) +
                           "; must lie between 1 and 200");
   }
-  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
-  if (options.quadrature_points > 1 && !scalar) {
+  if (options.quadrature_points > 1 && !is_scalar(design)) {
     throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
                           std::to_string(options.quadrature_points) +
                           "; more than 1 needs exactly one scalar random effect");
@@ -331,6 +334,16 @@ void describe_search(const Minimum& solution, GeneralizedFit& fit) {
 /// Says in plain words what a user should know of the fit.
 void add_warnings(const Design& design, GeneralizedFit& fit) {
   if (fit.family == Family::binomial) {
+    const VectorXd trials =
+        design.weights.size() > 0 ? design.weights : VectorXd::Ones(design.response.size());
+    const double successes = design.response.dot(trials);
+    const double rarer = std::round(std::min(successes, trials.sum() - successes));
+    if (rarer <= static_cast<double>(fit.fixed.terms.size())) {
+      fit.warnings.push_back("the rarer outcome occurs only " +
+                             std::to_string(static_cast<Index>(rarer)) +
+                             (rarer == 1 ? " time" : " times") + ", too few for " +
+                             std::to_string(fit.fixed.terms.size()) + " fixed effects");
+    }
     Index certain = 0;
     for (const double p : fit.fitted) certain += p < 1e-7 || p > 1 - 1e-7 ? 1 : 0;
     if (certain > 0) {
@@ -364,41 +377,46 @@ void add_warnings(const Design& design, GeneralizedFit& fit) {
   }
 }
 
-}  // namespace
+/// The rows of a design in the order of evaluation, and everything that is made from them anew for
+/// each search.
+class Problem {
+ public:
+  Problem(const Design& design, const GeneralizedOptions& options,
+          const std::vector<Index>& columns)
+      : design_(design),
+        family_(options.family),
+        link_(options.link.value_or(default_link(options.family))),
+        rows_(design, design.fixed(Eigen::all, columns)) {}
 
-GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options) {
-  require_usable(design, options);
-  const Link link = options.link.value_or(default_link(options.family));
-  const bool thresholds = options.family == Family::cumulative;
-  GeneralizedFit fit{};
-  fit.family = options.family;
-  fit.link = link;
-  fit.quadrature_points = options.quadrature_points;
-  fit.method = design.random.empty() ? "ML" : options.quadrature_points > 1 ? "AGQ" : "Laplace";
-  choose_columns(design, thresholds, fit.fixed);
-
-  const SortedDesign sorted(design, design.fixed(Eigen::all, fit.fixed.columns));
-  const auto make = [&] {
+  [[nodiscard]] const SortedDesign& rows() const { return rows_; }
+  [[nodiscard]] std::unique_ptr<Likelihood> likelihood() const {
     const VectorXd weights =
-        design.weights.size() == 0 ? VectorXd() : VectorXd(design.weights(sorted.order));
-    return detail::make_likelihood(options.family, link, design.response(sorted.order), weights,
-                                   thresholds ? count_categories(design) : 0);
-  };
-  std::unique_ptr<Likelihood> likelihood = make();
-  const VectorXd family_start = likelihood->start();
-  const Index n_family = likelihood->n_parameters();
-  const WorkingModel working = working_model(*likelihood, sorted, family_start);
-  const Coordinates coordinates(design, sorted.fixed, working.weights, n_family, thresholds);
-
-  VectorXd start = VectorXd::Zero(coordinates.size());
-  if (!thresholds && coordinates.n_fixed() > 0) {
-    start.head(coordinates.n_fixed()) =
-        coordinates.map()
-            .topLeftCorner(coordinates.n_fixed(), coordinates.n_fixed())
-            .triangularView<Eigen::Upper>()
-            .solve(working.fixed);
+        design_.weights.size() == 0 ? VectorXd() : VectorXd(design_.weights(rows_.order));
+    return detail::make_likelihood(family_, link_, design_.response(rows_.order), weights,
+                                   family_ == Family::cumulative ? count_categories(design_) : 0);
   }
-  Index k = coordinates.n_fixed();
+  [[nodiscard]] std::unique_ptr<Integral> integral(Index points) const {
+    return is_scalar(design_) ? detail::make_scalar_integral(rows_, likelihood(), points)
+                              : detail::make_laplace_integral(rows_, likelihood());
+  }
+
+ private:
+  const Design& design_;
+  Family family_;
+  Link link_;
+  SortedDesign rows_;
+};
+
+/// Fixed effects and dispersion as without random effects; random effects of moderate variance.
+VectorXd starting_point(const Design& design, const Coordinates& coordinates, const VectorXd& fixed,
+                        const VectorXd& family, bool thresholds) {
+  VectorXd start = VectorXd::Zero(coordinates.size());
+  const Index p = coordinates.n_fixed();
+  if (!thresholds && p > 0) {
+    start.head(p) =
+        coordinates.map().topLeftCorner(p, p).triangularView<Eigen::Upper>().solve(fixed);
+  }
+  Index k = p;
   for (const RandomTerm& term : design.random) {
     const Index q = term.columns.cols();
     for (Index j = 0; j < q; ++j) {
@@ -406,67 +424,120 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
       k += q - j;
     }
   }
-  start.tail(n_family) = family_start;
+  start.tail(family.size()) = family;
+  return start;
+}
 
-  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
-  const std::unique_ptr<Integral> integral =
-      scalar
-          ? detail::make_scalar_integral(sorted, std::move(likelihood), options.quadrature_points)
-          : detail::make_laplace_integral(sorted, std::move(likelihood));
-  ModelPoint gradient;
-  const auto criterion = [&](const VectorXd& x, Derivatives& out) {
-    out.value = integral->evaluate(coordinates.point(x), &gradient);
+/// −log L in the coordinates.
+auto criterion_of(Integral& integral, const Coordinates& coordinates) {
+  return [&](const VectorXd& x, Derivatives& out) {
+    ModelPoint gradient;
+    out.value = integral.evaluate(coordinates.point(x), &gradient);
     out.gradient =
         std::isfinite(out.value) ? coordinates.gradient(gradient) : VectorXd::Zero(x.size());
   };
-  const Minimum solution = detail::find_minimum(criterion, start, options.iterations);
+}
 
-  const ModelPoint at_optimum = coordinates.point(solution.x);
-  const MatrixXd covariance =
-      coordinates.map() * inverse_information(solution.hessian) * coordinates.map().transpose();
+/// Laplace's approximation is cheap and its optimum near: quadrature starts from there.
+Minimum search(const Problem& problem, Integral& integral, const Coordinates& coordinates,
+               const VectorXd& start, const GeneralizedOptions& options) {
+  const auto criterion = criterion_of(integral, coordinates);
+  if (options.quadrature_points == 1)
+    return detail::find_minimum(criterion, start, options.iterations);
+  const std::unique_ptr<Integral> laplace = problem.integral(1);
+  const Optimum near = detail::approach_minimum(criterion_of(*laplace, coordinates), start, {},
+                                                1e-2, options.iterations);
+  return detail::find_minimum(criterion, near.argument, options.iterations, near.hessian);
+}
+
+void describe_fixed(const Coordinates& coordinates, const ModelPoint& optimum,
+                    const MatrixXd& covariance, FixedEffects& fixed) {
   const Index p = coordinates.n_fixed();
-  fit.fixed.estimate = at_optimum.fixed;
-  fit.fixed.covariance = covariance.topLeftCorner(p, p);
-  fit.fixed.standard_error = fit.fixed.covariance.diagonal().cwiseSqrt();
+  fixed.estimate = optimum.fixed;
+  fixed.covariance = covariance.topLeftCorner(p, p);
+  fixed.standard_error = fixed.covariance.diagonal().cwiseSqrt();
+}
+
+void describe_family(const Design& design, const VectorXd& parameters, const VectorXd& errors,
+                     GeneralizedFit& fit) {
   fit.dispersion = fit.dispersion_standard_error = missing;
-  const VectorXd family_error = covariance.diagonal().tail(n_family).cwiseSqrt();
-  if (thresholds) {
-    for (Index j = 0; j < n_family; ++j) {
+  if (fit.family == Family::cumulative) {
+    for (Index j = 0; j < parameters.size(); ++j) {
       fit.thresholds.push_back(
           {.term = category_name(design, j) + "|" + category_name(design, j + 1),
-           .estimate = at_optimum.family[j],
-           .standard_error = family_error[j]});
+           .estimate = parameters[j],
+           .standard_error = errors[j]});
     }
-  } else if (n_family == 1) {
-    fit.dispersion = std::exp(at_optimum.family[0]);
-    fit.dispersion_standard_error = fit.dispersion * family_error[0];
+  } else if (parameters.size() == 1) {
+    fit.dispersion = std::exp(parameters[0]);
+    fit.dispersion_standard_error = fit.dispersion * errors[0];
   }
-  fit.data = {
-      .observations = design.response.size(),
-      .omitted = design.n_omitted,
-      .residual_df = static_cast<double>(design.response.size() - p - (thresholds ? n_family : 0))};
+}
+
+void describe_random_effects(const Design& design, const ModelPoint& optimum,
+                             const Integral& integral, bool modes, GeneralizedFit& fit) {
   for (std::size_t t = 0; t < design.random.size(); ++t) {
-    const MatrixXd factor = canonical(at_optimum.factor[t]);
+    const MatrixXd factor = canonical(optimum.factor[t]);
     fit.random.push_back(describe_random(design.random[t], factor));
     fit.optimizer.singular = fit.optimizer.singular || is_singular(design.random[t], factor);
   }
-  if (options.random_effects && !design.random.empty()) {
-    std::vector<detail::TermModes> modes = integral->modes();
-    for (std::size_t t = 0; t < modes.size(); ++t) {
-      fit.random[t].blups = std::move(modes[t].modes);
-      fit.random[t].conditional_covariance = std::move(modes[t].covariance);
-    }
+  if (!modes || design.random.empty()) return;
+  std::vector<detail::TermModes> found = integral.modes();
+  for (std::size_t t = 0; t < found.size(); ++t) {
+    fit.random[t].blups = std::move(found[t].modes);
+    fit.random[t].conditional_covariance = std::move(found[t].covariance);
   }
-  describe_criterion(solution, coordinates.size(), fit);
-  describe_search(solution, fit);
-  fit.linear_predictor = integral->linear_predictor();
-  fit.fitted.resize(design.response.size());
-  const std::unique_ptr<Likelihood> means = make();
-  means->set_parameters(at_optimum.family);
-  for (Index i = 0; i < sorted.n(); ++i) {
-    const Index row = sorted.order[at(i)];
-    fit.fitted[row] = means->fitted(i, fit.linear_predictor[row]);
+}
+
+void describe_rows(const Problem& problem, const ModelPoint& optimum, const Integral& integral,
+                   GeneralizedFit& fit) {
+  fit.linear_predictor = integral.linear_predictor();
+  fit.fitted.resize(fit.linear_predictor.size());
+  const std::unique_ptr<Likelihood> likelihood = problem.likelihood();
+  likelihood->set_parameters(optimum.family);
+  for (Index i = 0; i < fit.fitted.size(); ++i) {
+    const Index row = problem.rows().order[at(i)];
+    fit.fitted[row] = likelihood->fitted(i, fit.linear_predictor[row]);
   }
+}
+
+}  // namespace
+
+GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options) {
+  require_usable(design, options);
+  const bool thresholds = options.family == Family::cumulative;
+  GeneralizedFit fit{};
+  fit.family = options.family;
+  fit.link = options.link.value_or(default_link(options.family));
+  fit.quadrature_points = options.quadrature_points;
+  fit.method = design.random.empty() ? "ML" : options.quadrature_points > 1 ? "AGQ" : "Laplace";
+  choose_columns(design, thresholds, fit.fixed);
+
+  const Problem problem(design, options, fit.fixed.columns);
+  const std::unique_ptr<Likelihood> likelihood = problem.likelihood();
+  const VectorXd family = likelihood->start();
+  const WorkingModel working = working_model(*likelihood, problem.rows(), family);
+  const Coordinates coordinates(design, problem.rows().fixed, working.weights, family.size(),
+                                thresholds);
+  const std::unique_ptr<Integral> integral = problem.integral(options.quadrature_points);
+  const Minimum minimum =
+      search(problem, *integral, coordinates,
+             starting_point(design, coordinates, working.fixed, family, thresholds), options);
+
+  const ModelPoint optimum = coordinates.point(minimum.x);
+  const MatrixXd covariance =
+      coordinates.map() * inverse_information(minimum.hessian) * coordinates.map().transpose();
+  describe_fixed(coordinates, optimum, covariance, fit.fixed);
+  describe_family(design, optimum.family, covariance.diagonal().tail(family.size()).cwiseSqrt(),
+                  fit);
+  fit.data = {.observations = design.response.size(),
+              .omitted = design.n_omitted,
+              .residual_df = static_cast<double>(design.response.size() - coordinates.n_fixed() -
+                                                 (thresholds ? family.size() : 0))};
+  describe_random_effects(design, optimum, *integral, options.random_effects, fit);
+  describe_criterion(minimum, coordinates.size(), fit);
+  describe_search(minimum, fit);
+  describe_rows(problem, optimum, *integral, fit);
   add_warnings(design, fit);
   return fit;
 }

@@ -91,22 +91,31 @@ MatrixXd difference_hessian(const Function& f, const VectorXd& at, const VectorX
   return 0.5 * (h + h.transpose());
 }
 
-Minimum find_minimum(const Function& objective, VectorXd start, Index iterations) {
+Optimum approach_minimum(const Function& f, const VectorXd& start, const MatrixXd& hessian,
+                         double gradient_tolerance, Index iterations) {
+  Derivatives here;
+  f(start, here);
+  MatrixXd initial = hessian;
+  if (initial.size() == 0 && std::isfinite(here.value)) initial = rough_hessian(f, start, here);
+  return minimize_bfgs(
+      f, start,
+      {.iterations = iterations,
+       .gradient_tolerance = gradient_tolerance / std::max(1.0, std::abs(here.value)),
+       .initial_radius = 0.5,
+       .initial_hessian = initial});
+}
+
+Minimum find_minimum(const Function& objective, const VectorXd& start, Index iterations,
+                     const MatrixXd& hessian) {
   Minimum best;
   const Function f = [&](const VectorXd& x, Derivatives& out) {
     ++best.evaluations;
     objective(x, out);
   };
+  best.x = start;
   for (int attempt = 0; attempt < 4; ++attempt) {
-    Derivatives here;
-    f(start, here);
-    const MatrixXd initial = std::isfinite(here.value) ? rough_hessian(f, start, here) : MatrixXd();
-    const double scale = std::max(1.0, std::abs(here.value));
-    const Optimum optimum = minimize_bfgs(f, start,
-                                          {.iterations = iterations,
-                                           .gradient_tolerance = 1e-5 / scale,
-                                           .initial_radius = 0.5,
-                                           .initial_hessian = initial});
+    const Optimum optimum =
+        approach_minimum(f, best.x, attempt == 0 ? hessian : MatrixXd(), 1e-5, iterations);
     best.iterations += optimum.iterations;
     best.x = optimum.argument;
     best.hessian = optimum.hessian;
@@ -115,8 +124,7 @@ Minimum find_minimum(const Function& objective, VectorXd start, Index iterations
     if (minimum) break;
     // A saddle, such as a variance of 0 that wants to grow: leave it along the direction of
     // negative curvature.
-    start =
-        best.x + 0.3 * Eigen::SelfAdjointEigenSolver<MatrixXd>(best.hessian).eigenvectors().col(0);
+    best.x += 0.3 * Eigen::SelfAdjointEigenSolver<MatrixXd>(best.hessian).eigenvectors().col(0);
   }
   Derivatives last;
   f(best.x, last);

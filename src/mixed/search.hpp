@@ -23,8 +23,16 @@ struct Minimum {
 /// from the Hessian at the start, then Newton with the Hessian at the end, both by differences of
 /// gradients. Saddles are left. A value that is not finite refuses a step. The last call of `f` is
 /// at the minimum.
+/// `hessian`, if given, is taken for that at the start.
 Minimum find_minimum(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
-                     Eigen::VectorXd start, Index iterations);
+                     const Eigen::VectorXd& start, Index iterations,
+                     const Eigen::MatrixXd& hessian = {});
+
+/// The first part of find_minimum: BFGS until the gradient is below `gradient_tolerance`. Its
+/// argument and Hessian are a start for the minimum of a function nearby.
+Optimum approach_minimum(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
+                         const Eigen::VectorXd& start, const Eigen::MatrixXd& hessian,
+                         double gradient_tolerance, Index iterations);
 
 /// (H + H')/2 of the exact gradient by central differences; steps are a small part of
 /// 1/√`scale`_kk.
