@@ -32,7 +32,9 @@ SessionCounts session_counts(const Panel& panel, const MatrixView& variables) {
 }
 
 VariableDescription describe(const Panel& panel, const VectorView& x, const std::string& name) {
-  const Decomposition parts = decompose(panel, x);
+  Panel of_patients = panel;  // the share of patients whoever their therapist is
+  of_patients.therapist = {};
+  const Decomposition parts = decompose(of_patients, x);
   return {.name = name,
           .moments = moments(x),
           .sd_within = moments(parts.within).sd,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <unordered_map>
 
@@ -54,39 +55,64 @@ Eigen::VectorXd spread(const VectorView& x, const Factor& group, const Eigen::Ve
   return values;
 }
 
-/// One-way random-effects analysis of variance for unequal group sizes (Searle, Casella & McCulloch
-/// 1992, 3.6).
-void add_variances(const VectorView& x, const Factor& group, Decomposition& result) {
-  const GroupSums groups(x, group);
-  const Eigen::VectorXd means = groups.means();
-  const double n = groups.count.sum();
-  const double grand = groups.sum.sum() / n;
-  double squares_within = 0;
-  for (Index i = 0; i < x.size(); ++i)
-    if (code_at(group, i) >= 0 && !is_missing(x[i]))
-      squares_within += std::pow(x[i] - means[code_at(group, i)], 2);
-  double squares_between = 0;
-  double squared_counts = 0;
-  double k = 0;
-  for (Index p = 0; p < means.size(); ++p) {
-    if (groups.count[p] == 0) continue;
-    squares_between += groups.count[p] * std::pow(means[p] - grand, 2);
-    squared_counts += groups.count[p] * groups.count[p];
-    k += 1;
+/// Sums of squared numbers of rows, each patient's over those of the therapist, and how many
+/// patients they are of: what the expected mean square between patients weighs τ² by. Without
+/// therapists all patients are of one.
+struct NestedSizes {
+  double squared = 0;
+  double patients = 0;
+  double therapists = 0;
+
+  NestedSizes(const VectorView& x, const Panel& panel) {
+    std::map<std::int32_t, std::map<std::int32_t, double>> rows;
+    for (Index i = 0; i < x.size(); ++i)
+      if (!is_missing(x[i]))
+        rows[panel.has_therapist() ? code_at(panel.therapist, i) : 0][code_at(panel.patient, i)] +=
+            1;
+    for (const auto& [therapist, of_patients] : rows) {
+      double all = 0;
+      double squares = 0;
+      for (const auto& [patient, n] : of_patients) {
+        all += n;
+        squares += n * n;
+      }
+      squared += squares / all;
+      patients += static_cast<double>(of_patients.size());
+      therapists += 1;
+    }
   }
-  const double mean_size = (n - squared_counts / n) / (k - 1);
-  result.within_variance = n > k ? squares_within / (n - k) : missing;
+};
+
+/// Nested random-effects analysis of variance for unequal sizes (Searle, Casella & McCulloch
+/// 1992, 3.6): sessions within patients, patients within therapists.
+void add_variances(const VectorView& x, const Panel& panel, Decomposition& result) {
+  const GroupSums patients(x, panel.patient);
+  const NestedSizes sizes(x, panel);
+  const double n = patients.count.sum();
+  double squares_within = 0;
+  double squares_between = 0;
+  for (Index i = 0; i < x.size(); ++i) {
+    if (is_missing(x[i])) continue;
+    squares_within += result.within[i] * result.within[i];
+    squares_between += result.between_patient[i] * result.between_patient[i];
+  }
+  if (!panel.has_therapist()) {  // about the mean of all rows, not of the patients
+    const double shift = patients.sum.sum() / n - result.centre;
+    squares_between -= n * shift * shift;
+  }
+  const double df = sizes.patients - sizes.therapists;
+  const double mean_size = (n - sizes.squared) / df;
+  result.within_variance = n > sizes.patients ? squares_within / (n - sizes.patients) : missing;
   result.between_patient_variance =
-      k > 1 ? std::max(0.0, (squares_between / (k - 1) - result.within_variance) / mean_size)
-            : missing;
+      df > 0 ? std::max(0.0, (squares_between / df - result.within_variance) / mean_size) : missing;
   const double tau2 = result.between_patient_variance;
   result.icc = tau2 / (tau2 + result.within_variance);
-  result.reliability = groups.count.unaryExpr([&](double size) {
+  result.reliability = patients.count.unaryExpr([&](double size) {
     return size == 0 ? missing : tau2 / (tau2 + result.within_variance / size);
   });
   result.mean_reliability = mean_of_present(result.reliability);
   result.n_used = static_cast<Index>(n);
-  result.n_patients = static_cast<Index>(k);
+  result.n_patients = (patients.count.array() > 0).count();
 }
 
 }  // namespace
@@ -206,7 +232,7 @@ Decomposition decompose(const Panel& panel, const VectorView& x) {
     result.centre = mean_of_present(group_means(used, panel.patient));
     result.between_patient = (patient_mean.array() - result.centre).matrix();
   }
-  add_variances(used, panel.patient, result);
+  add_variances(used, panel, result);
   return result;
 }
 

@@ -14,8 +14,8 @@ std::string plural(Index n, const std::string& noun) {
 /// "−0.15 points (95 % CI −0.20 to −0.10, p < .001)".
 std::string estimate_text(const ContrastEstimate& e) {
   const std::string p = p_value(e.p_value);
-  return number(e.estimate) + " points (" + number(100 * e.ci.level, 0) + " % CI " +
-         number(e.ci.lower) + " to " + number(e.ci.upper) + ", p " +
+  return number(e.estimate, 3) + " points (" + number(100 * e.ci.level, 0) + " % CI " +
+         number(e.ci.lower, 3) + " to " + number(e.ci.upper, 3) + ", p " +
          (p.front() == '<' ? p : "= " + p) + ")";
 }
 

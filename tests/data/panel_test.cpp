@@ -125,6 +125,19 @@ TEST(Panel, VariancesAreThoseOfTheOneWayAnalysis) {
   EXPECT_EQ(parts.n_therapists, 0);
 }
 
+TEST(Panel, PatientsOfOneTherapistHaveAVarianceOfTheirOwn) {
+  // Two therapists of two patients with two sessions each. By hand: the patients' means are 3, 7
+  // (therapist's 5) and 10, 16 (13); MS patients = 2·(4 + 4 + 9 + 9)/2 = 26, MS within = 2·4/4 = 2,
+  // so τ² = (26 − 2)/2 = 12.
+  const Table table = parse_csv(
+      "t,p,s,x\nA,1,1,2\nA,1,2,4\nA,2,1,6\nA,2,2,8\nB,3,1,9\nB,3,2,11\nB,4,1,15\nB,4,2,17\n");
+  const Decomposition parts = decompose(
+      make_panel(table, {.patient = "p", .session = "s", .therapist = "t"}), table.numbers("x"));
+  EXPECT_DOUBLE_EQ(parts.within_variance, 2);
+  EXPECT_DOUBLE_EQ(parts.between_patient_variance, 12);
+  EXPECT_DOUBLE_EQ(parts.mean_reliability, 12.0 / 13);
+}
+
 TEST(Panel, ReliabilityIsTheSquaredCorrelationOfMeanAndTrueMean) {
   // 4000 patients with τ² = 1, σ² = 4 and five sessions: λ = 1 / (1 + 4/5). The Monte-Carlo error
   // of r² is below 0.012.

@@ -48,7 +48,8 @@ struct [[nodiscard]] Disaggregation {
   ContrastEstimate
       therapist_contextual;  ///< between_therapist − between_patient; NaN without therapists
   /// (γ_between − (1 − λ) γ_within) / λ: what the unreliability of the patients' means takes from
-  /// the between effect is put back (Lüdtke et al. 2008), λ taken as known.
+  /// the between effect is put back (Lüdtke et al. 2008), λ taken as known. Serial correlation of
+  /// the deviations makes λ too high and the correction too small.
   ContrastEstimate between_patient_corrected;
   double reliability;           ///< λ, mean over patients
   double standardized_within;   ///< by the SDs of the deviations from the patients' means

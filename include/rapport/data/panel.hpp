@@ -71,9 +71,10 @@ struct [[nodiscard]] Decomposition {
                                       ///< without therapists
   double centre;  ///< unweighted mean of the means of the therapists (patients without therapists)
   double within_variance;  ///< σ², mean square within patients; NaN if no patient has two values
-  double
-      between_patient_variance;  ///< τ² = (MS between − MS within) / n₀ over patients, not below 0
-  double icc;                    ///< τ² / (τ² + σ²)
+  /// τ² = (MS between − MS within) / n₀ over patients (of one therapist, where there are
+  /// therapists), not below 0.
+  double between_patient_variance;
+  double icc;                   ///< τ² / (τ² + σ²)
   Eigen::VectorXd reliability;  ///< λ_p = τ² / (τ² + σ²/n_p) of each patient's mean; NaN for a
                                 ///< patient without values
   double mean_reliability;  ///< mean of λ over patients with values
