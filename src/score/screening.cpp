@@ -521,6 +521,8 @@ class Screener {
     const double tolerance = rounding_of(supplied.values);
     const Eigen::VectorXd key_score = scored(key_, valid_, supplied.subscale, options_.scoring);
     const Eigen::VectorXd with_blanks = scored_with_blanks(supplied.subscale);
+    const Eigen::VectorXd without_limit = scored(
+        key_, valid_, supplied.subscale, {.missing = MissingItems::prorate, .max_missing = 1});
     const Attainable range = attainable_scores(key_, score);
     std::vector<Index> mismatches;
     std::vector<Index> blanks;
@@ -530,6 +532,9 @@ class Screener {
       if (is_missing(value)) continue;
       if (value < range.lower - 1e-9 || value > range.upper + 1e-9) unattainable.push_back(i);
       if (std::abs(value - key_score[i]) <= tolerance) continue;
+      // where the key gives no score for want of answers, the file may prorate (missing_excess
+      // tells)
+      if (is_missing(key_score[i]) && std::abs(value - without_limit[i]) <= tolerance) continue;
       const bool any_blank = std::any_of(score.items.begin(), score.items.end(),
                                          [&](int item) { return is_missing(raw_(i, item - 1)); });
       (any_blank && std::abs(value - with_blanks[i]) <= tolerance ? blanks : mismatches)
@@ -628,9 +633,9 @@ class Screener {
     if (fits(scored(other, valid_, at, rule)))
       return score.rule == ScoreRule::sum ? "it is the plain sum of the items"
                                           : "it is the plain mean of the items";
-    if (fits(scored(key_, valid_, at, {.missing = MissingItems::available})))
+    if (fits(scored(key_, valid_, at, {.missing = MissingItems::available, .max_missing = 1})))
       return "only the answered items are counted";
-    if (fits(scored(key_, valid_, at, {.missing = MissingItems::prorate})))
+    if (fits(scored(key_, valid_, at, {.missing = MissingItems::prorate, .max_missing = 1})))
       return "missing items are prorated without limit";
     return turned_item(supplied, rows, tolerance);
   }
