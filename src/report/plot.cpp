@@ -17,6 +17,7 @@ constexpr double font_size = 12;
 constexpr double small_font = 11;
 constexpr double title_font = 15;
 constexpr double line_height = 1.35;
+constexpr double edge = 8;  // around everything
 constexpr int series_count = 6;
 
 // --- Limits
@@ -533,6 +534,73 @@ Block paragraph(const std::string& text, double left, double right, double top, 
   return block;
 }
 
+/// Where a figure's columns stand: labels, panel, labels.
+struct Layout {
+  Panel panel;  ///< without its top and bottom, which depend on the lines of title and legend
+  std::vector<Tick> x_ticks;
+  std::vector<Tick> y_ticks;
+  double width = 0;
+};
+
+Layout across(const Figure& figure) {
+  Extent extent;
+  for (const Layer& layer : figure.layers) {
+    std::visit(CheckSizes{}, layer);
+    std::visit([&](const auto& drawn) { extent(drawn); }, layer);
+  }
+  Layout layout;
+  Panel& panel = layout.panel;
+  panel.x = settled(figure.x, extent.x, "x");
+  panel.y = settled(figure.y, extent.y, "y");
+  panel.x_reversed = figure.x.reversed;
+  panel.y_reversed = figure.y.reversed;
+  const auto ticks_of = [](const Axis& axis, const Limits& limits, double count) {
+    return axis.ticks.empty() ? round_ticks(limits.lower, limits.upper, static_cast<int>(count))
+                              : axis.ticks;
+  };
+  layout.y_ticks = ticks_of(figure.y, panel.y, std::max(3.0, figure.height / 60));
+  const double right_labels =
+      figure.right.empty() ? 6 : widest(figure.right, figure.right_heading) + 10;
+  panel.left =
+      edge + (figure.y.label.empty() ? 0 : 20) + widest(layout.y_ticks, figure.left_heading) + 8;
+  panel.right = std::max(figure.width - edge - right_labels, panel.left + 60);
+  layout.x_ticks = ticks_of(figure.x, panel.x, std::max(2.0, (panel.right - panel.left) / 80));
+  layout.width = panel.right + right_labels + edge;
+  return layout;
+}
+
+/// The labels to the right of the panel, and the headings of both sides.
+std::string side_labels(const Figure& figure, const Panel& panel, double right) {
+  std::string out;
+  for (const Tick& tick : figure.right)
+    out += text_element(right, panel.at_y(tick.at) + 4, tick.label, "rp-label", Anchor::end);
+  if (!figure.left_heading.empty())
+    out += text_element(edge, panel.top - 7, figure.left_heading, "rp-title", Anchor::start);
+  if (!figure.right_heading.empty())
+    out += text_element(right, panel.top - 7, figure.right_heading, "rp-title", Anchor::end);
+  return out;
+}
+
+std::string opening(const Figure& figure, const std::string& id, double width, double height,
+                    bool with_style) {
+  std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rp-figure\" role=\"img\"" +
+                    attribute("viewBox", "0 0 " + coordinate(width) + " " + coordinate(height)) +
+                    attribute("width", width) + attribute("height", height) +
+                    attribute("aria-labelledby", id + "t " + id + "d") + ">\n";
+  out += "<title id=\"" + id + "t\">" + escaped_markup(figure.title) + "</title>\n";
+  out += "<desc id=\"" + id + "d\">" + escaped_markup(described(figure)) + "</desc>\n";
+  if (with_style)
+    out += "<style>" + figure_style() +
+           ".rp-figure{background:#ffffff;background:var(--rp-paper)}</style>\n";
+  return out;
+}
+
+std::string clip_path(const Panel& panel, const std::string& id) {
+  return "<clipPath id=\"" + id + "c\"><rect" + attribute("x", panel.left) +
+         attribute("y", panel.top) + attribute("width", panel.right - panel.left) +
+         attribute("height", panel.bottom - panel.top) + "/></clipPath>\n";
+}
+
 }  // namespace
 
 std::vector<Tick> round_ticks(double lower, double upper, int count) {
@@ -616,39 +684,12 @@ const std::string& figure_style() {
 }
 
 std::string to_svg(const Figure& figure, bool with_style) {
-  Extent extent;
-  for (const Layer& layer : figure.layers) {
-    std::visit(CheckSizes{}, layer);
-    std::visit([&](const auto& drawn) { extent(drawn); }, layer);
-  }
-  Panel panel;
-  panel.x = settled(figure.x, extent.x, "x");
-  panel.y = settled(figure.y, extent.y, "y");
-  panel.x_reversed = figure.x.reversed;
-  panel.y_reversed = figure.y.reversed;
-
-  const double edge = 8;
-  const std::vector<Tick> y_ticks =
-      figure.y.ticks.empty() ? round_ticks(panel.y.lower, panel.y.upper,
-                                           std::max(3, static_cast<int>(figure.height / 60)))
-                             : figure.y.ticks;
-  panel.left = edge + (figure.y.label.empty() ? 0 : 20) + widest(y_ticks, figure.left_heading) + 8;
-  panel.right = figure.width - edge -
-                (figure.right.empty() ? 6 : widest(figure.right, figure.right_heading) + 10);
-  if (panel.right - panel.left < 60) panel.right = panel.left + 60;
-  const std::vector<Tick> x_ticks =
-      figure.x.ticks.empty()
-          ? round_ticks(panel.x.lower, panel.x.upper,
-                        std::max(2, static_cast<int>((panel.right - panel.left) / 80)))
-          : figure.x.ticks;
-  const double width =
-      std::max(figure.width,
-               panel.right + edge +
-                   (figure.right.empty() ? 6 : widest(figure.right, figure.right_heading) + 10));
-
-  const Block title = paragraph(figure.title, edge, width - edge, edge, title_font, "rp-heading");
-  const Legend legend = legend_of(figure, edge, width - edge, title.bottom + 6);
+  Layout layout = across(figure);
+  const double right = layout.width - edge;
+  const Block title = paragraph(figure.title, edge, right, edge, title_font, "rp-heading");
+  const Legend legend = legend_of(figure, edge, right, title.bottom + 6);
   const bool headings = !figure.left_heading.empty() || !figure.right_heading.empty();
+  Panel& panel = layout.panel;
   panel.top = title.bottom + 6 + (legend.height > 0 ? legend.height + 4 : 0) + (headings ? 20 : 6);
   panel.bottom = std::max(figure.height - 48, panel.top + 60);
 
@@ -656,36 +697,16 @@ std::string to_svg(const Figure& figure, bool with_style) {
   std::string layers;
   for (const Layer& layer : figure.layers)
     layers += std::visit([&](const auto& drawn) { return artist(drawn); }, layer);
-  std::string body = title.markup + legend.markup +
-                     x_axis(figure.x, x_ticks, panel, figure.x.grid) +
-                     y_axis(figure.y, y_ticks, panel);
-  for (const Tick& tick : figure.right)
-    body +=
-        text_element(width - edge, panel.at_y(tick.at) + 4, tick.label, "rp-label", Anchor::end);
-  if (headings) {
-    body += text_element(edge, panel.top - 7, figure.left_heading, "rp-title", Anchor::start);
-    body +=
-        text_element(width - edge, panel.top - 7, figure.right_heading, "rp-title", Anchor::end);
-  }
+  const std::string body =
+      title.markup + legend.markup + x_axis(figure.x, layout.x_ticks, panel, figure.x.grid) +
+      y_axis(figure.y, layout.y_ticks, panel) + side_labels(figure, panel, right);
   const Block caption =
-      paragraph(figure.caption + artist.notice(), edge, width - edge,
+      paragraph(figure.caption + artist.notice(), edge, right,
                 panel.bottom + (figure.x.label.empty() ? 24 : 44), small_font, "rp-caption");
-
   const std::string id = content_id(body + layers);
-  const double height = caption.bottom + edge;
-  std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rp-figure\" role=\"img\"" +
-                    attribute("viewBox", "0 0 " + coordinate(width) + " " + coordinate(height)) +
-                    attribute("width", width) + attribute("height", height) +
-                    attribute("aria-labelledby", id + "t " + id + "d") + ">\n";
-  out += "<title id=\"" + id + "t\">" + escaped_markup(figure.title) + "</title>\n";
-  out += "<desc id=\"" + id + "d\">" + escaped_markup(described(figure)) + "</desc>\n";
-  if (with_style)
-    out += "<style>" + figure_style() + ".rp-figure{background:var(--rp-paper)}</style>\n";
-  out += "<clipPath id=\"" + id + "c\"><rect" + attribute("x", panel.left) +
-         attribute("y", panel.top) + attribute("width", panel.right - panel.left) +
-         attribute("height", panel.bottom - panel.top) + "/></clipPath>\n";
-  return out + body + "<g clip-path=\"url(#" + id + "c)\">\n" + layers + "</g>\n" + caption.markup +
-         "</svg>\n";
+  return opening(figure, id, layout.width, caption.bottom + edge, with_style) +
+         clip_path(panel, id) + body + "<g clip-path=\"url(#" + id + "c)\">\n" + layers + "</g>\n" +
+         caption.markup + "</svg>\n";
 }
 
 }  // namespace rapport::report
