@@ -27,6 +27,13 @@ using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
+/// a · b without Eigen's blocking, which costs more than it saves on matrices of a few rows.
+template <class A, class B>
+MatrixXd small_product(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBase<B>& b) {
+  if (a.rows() + a.cols() + b.cols() > 80) return a * b;
+  return a.derived().lazyProduct(b.derived());
+}
+
 /// Rows in the order of blocks, of residual groups within them, and of times within those. A block
 /// is a level of the finest grouping factor whose levels hold residual groups whole; without such a
 /// factor, a residual group.
@@ -130,7 +137,7 @@ class ResidualObjective {
   void add_block(Index b);
   bool profile();
   void block_gradient(Index b, VectorXd& gradient);
-  void residual_gradient(Index b, const MatrixXd& inverse, const MatrixXd& effects,
+  void residual_gradient(Index b, const MatrixXd& root, const MatrixXd& effects,
                          VectorXd& gradient);
   [[nodiscard]] MatrixXd local_factor(Index b) const;
   [[nodiscard]] MatrixXd local_spherical(Index b) const;
@@ -174,7 +181,8 @@ class ResidualObjective {
   MatrixXd upper_solved_;
   VectorXd beta_;
   VectorXd combination_;  ///< (−β, 1)
-  MatrixXd inverse_xx_;
+  MatrixXd inverse_xx_;   ///< (X'V⁻¹X)⁻¹ in the internal basis, and its Cholesky factor
+  MatrixXd root_xx_;
   double degrees_ = 0;
   double penalised_ = 0;
   double sigma_squared_ = 0;
@@ -364,10 +372,11 @@ void ResidualObjective::add_block(Index b) {
   }
   MatrixXd& gram = gram_[at(b)];
   gram.resize(white.cols(), white.cols());
-  gram.noalias() = white.transpose() * white;
+  gram = small_product(white.transpose(), white);
 
   const MatrixXd factor = local_factor(b);
-  const MatrixXd inner = factor.transpose() * gram.topLeftCorner(width, width) * factor;
+  const MatrixXd inner =
+      small_product(factor.transpose(), small_product(gram.topLeftCorner(width, width), factor));
   matrix_.a(b) += inner.topLeftCorner(q_, q_);
   matrix_.b(b) += inner.block(0, q_, q_, width - q_);
   const auto& columns = layout_.touched[at(b)].columns;
@@ -378,7 +387,7 @@ void ResidualObjective::add_block(Index b) {
       if (row >= column) matrix_.c(row, column) += inner(i, j);
     }
   }
-  const MatrixXd right = factor.transpose() * gram.block(0, width, width, p_ + 1);
+  const MatrixXd right = small_product(factor.transpose(), gram.block(0, width, width, p_ + 1));
   inner_right_.middleRows(b * q_, q_) = right.topRows(q_);
   for (Index i = q_; i < width; ++i) upper_right_.row(columns[at(i - q_)]) += right.row(i);
   border_gram_ += gram.bottomRightCorner(p_ + 1, p_ + 1);
@@ -407,6 +416,7 @@ bool ResidualObjective::profile() {
     beta_ = llt.solve(s.col(p_).head(p_));
     penalised_ -= beta_.dot(s.col(p_).head(p_));
     inverse_xx_ = llt.solve(MatrixXd::Identity(p_, p_));
+    root_xx_ = Eigen::LLT<MatrixXd>(inverse_xx_).matrixL();
     combination_.resize(p_ + 1);
     combination_ << -beta_, 1;
   } else {
@@ -432,8 +442,7 @@ double ResidualObjective::evaluate(const VectorXd& x, VectorXd* gradient) {
   double value = matrix_.log_determinant() + correlation_->log_determinant() + 2 * log_multipliers +
                  degrees_ * (1 + std::log(2 * std::numbers::pi * sigma_squared_));
   if (criterion_ == Criterion::reml && p_ > 0) {
-    const Eigen::LLT<MatrixXd> llt(inverse_xx_);
-    value -= 2 * llt.matrixLLT().diagonal().array().log().sum();
+    value -= 2 * root_xx_.diagonal().array().log().sum();
   }
   if (gradient != nullptr) {
     matrix_.invert();
@@ -467,16 +476,18 @@ void ResidualObjective::block_gradient(Index b, VectorXd& gradient) {
   inverse.bottomLeftCorner(width - q_, q_) = parts.cross.transpose();
   inverse.bottomRightCorner(width - q_, width - q_) = parts.upper;
   const MatrixXd u = local_spherical(b);
-  const MatrixXd effects = factor * u;
+  const MatrixXd effects = small_product(factor, u);
   const MatrixXd& gram = gram_[at(b)];
   if (width > 0) {
     // ∂/∂Λ: G Λ H⁻¹ − Z'C⁻¹ê û'/σ² − Z'C⁻¹X̂ S⁻¹ û_X'.
-    const MatrixXd left =
-        gram.block(0, width, width, p_ + 1) - gram.topLeftCorner(width, width) * effects;
-    MatrixXd slope = gram.topLeftCorner(width, width) * factor * inverse;
+    const MatrixXd left = gram.block(0, width, width, p_ + 1) -
+                          small_product(gram.topLeftCorner(width, width), effects);
+    MatrixXd slope =
+        small_product(gram.topLeftCorner(width, width), small_product(factor, inverse));
     slope -= (left * combination_) * (u * combination_).transpose() / sigma_squared_;
     if (criterion_ == Criterion::reml && p_ > 0)
-      slope -= left.leftCols(p_) * inverse_xx_ * u.leftCols(p_).transpose();
+      slope -=
+          small_product(left.leftCols(p_), small_product(inverse_xx_, u.leftCols(p_).transpose()));
     for (const Slot& slot : slots_[at(b)]) {
       Index k = 0;
       for (std::size_t t = 0; t < slot.term; ++t)
@@ -487,29 +498,24 @@ void ResidualObjective::block_gradient(Index b, VectorXd& gradient) {
       }
     }
   }
-  if (n_correlation_ + n_variance_ > 0)
-    residual_gradient(b, factor * inverse * factor.transpose(), effects, gradient);
+  if (n_correlation_ + n_variance_ > 0) {
+    // N = ΛH⁻¹Λ' = (ΛL)(ΛL)'.
+    const MatrixXd root = Eigen::LLT<MatrixXd>(inverse).matrixL();
+    residual_gradient(b, small_product(factor, root), effects, gradient);
+  }
 }
 
-void ResidualObjective::residual_gradient(Index b, const MatrixXd& inverse, const MatrixXd& effects,
+void ResidualObjective::residual_gradient(Index b, const MatrixXd& root, const MatrixXd& effects,
                                           VectorXd& gradient) {
   const Index start = rows_.block_starts[at(b)];
   const Index width = local_width(b);
   const MatrixXd& data = data_[at(b)];
   const bool reml = criterion_ == Criterion::reml && p_ > 0;
   MatrixXd scaled = multiplier_.segment(start, data.rows()).cwiseInverse().asDiagonal() * data;
-  const MatrixXd hats = scaled.rightCols(p_ + 1) - scaled.leftCols(width) * effects;
+  const MatrixXd hats = scaled.rightCols(p_ + 1) - small_product(scaled.leftCols(width), effects);
   MatrixXd q(data.rows(), width + (reml ? p_ : 0) + 1);
-  // N is positive semidefinite: its square root by eigenvalues.
-  if (width > 0) {
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(inverse);
-    q.leftCols(width) =
-        scaled.leftCols(width) *
-        (eigen.eigenvectors() * eigen.eigenvalues().cwiseMax(0).cwiseSqrt().asDiagonal());
-  }
-  if (reml)
-    q.middleCols(width, p_) =
-        hats.leftCols(p_) * Eigen::LLT<MatrixXd>(inverse_xx_).matrixL().toDenseMatrix();
+  q.leftCols(width) = small_product(scaled.leftCols(width), root);
+  if (reml) q.middleCols(width, p_) = small_product(hats.leftCols(p_), root_xx_);
   q.rightCols(1) = hats * combination_ / std::sqrt(sigma_squared_);
   VectorXd kappa = VectorXd::Zero(n_correlation_);
   VectorXd diagonal(data.rows());

@@ -85,7 +85,8 @@ class Autoregressive final : public CorrelationModel {
         starts_(starts),
         gap_(VectorXd::Zero(time.size())),
         rho_(time.size()),
-        slope_(time.size()) {
+        slope_(time.size()),
+        weight_(time.size()) {
     std::vector<double> gaps;
     for (std::size_t g = 0; g + 1 < starts.size(); ++g) {
       for (Index j = starts[g] + 1; j < starts[g + 1]; ++j) {
@@ -109,6 +110,7 @@ class Autoregressive final : public CorrelationModel {
     double last_rho = 0;
     double last_slope = 0;
     double last_log = 0;
+    double last_weight = 0;
     for (std::size_t g = 0; g + 1 < starts_.size(); ++g) {
       for (Index j = starts_[g] + 1; j < starts_[g + 1]; ++j) {
         if (gap_[j] != last_gap) {
@@ -122,8 +124,10 @@ class Autoregressive final : public CorrelationModel {
             last_slope = last_gap * std::pow(root, last_gap - 1) * (1 - root) * (1 + root);
             last_log = std::log1p(-last_rho * last_rho);
           }
+          last_weight = std::exp(-0.5 * last_log);
         }
         rho_[j] = last_rho;
+        weight_[j] = last_weight;
         slope_[j] = last_slope;
         log_determinant_ += last_log;
       }
@@ -137,7 +141,7 @@ class Autoregressive final : public CorrelationModel {
     for (Index c = 0; c < rows.cols(); ++c) {
       double* column = rows.col(c).data();
       for (Index j = rows.rows() - 1; j > 0; --j) {
-        column[j] = (column[j] - rho_[start + j] * column[j - 1]) / std::sqrt(variance(start + j));
+        column[j] = (column[j] - rho_[start + j] * column[j - 1]) * weight_[start + j];
       }
     }
   }
@@ -171,7 +175,8 @@ class Autoregressive final : public CorrelationModel {
   const std::vector<Index>& starts_;
   VectorXd gap_;
   VectorXd rho_;
-  VectorXd slope_;  ///< ∂ρ_j/∂κ
+  VectorXd slope_;   ///< ∂ρ_j/∂κ
+  VectorXd weight_;  ///< 1 / √(1 − ρ_j²)
   double unit_ = 1;
   double parameter_ = 0;
   double log_determinant_ = 0;
