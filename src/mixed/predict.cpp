@@ -126,7 +126,7 @@ struct NewTerm {
 
 void add_conditional(const Design& design, const MixedFit& fit, const Table& rows,
                      const Eigen::MatrixXd& x, const Eigen::MatrixXd& fixed_covariance,
-                     Predictions& result) {
+                     bool errors_of_effects, Predictions& result) {
   std::vector<NewTerm> terms;
   for (std::size_t k = 0; k < design.random.size(); ++k) {
     if (fit.random[k].blups.rows() != static_cast<Index>(design.random[k].levels.size()))
@@ -153,13 +153,93 @@ void add_conditional(const Design& design, const MixedFit& fit, const Table& row
       result.estimate[i] += fit.random[k].blups.row(level).dot(z);
       a.segment(equations.position(k, level), z.size()) = equations.factor(k).transpose() * z;
     }
-    if (without_rows) {
+    if (without_rows || !errors_of_effects) {
       result.standard_error[i] = missing;
       continue;
     }
     const double known = equations.error_variance(x.row(i), a, fixed_covariance / variance);
     result.standard_error[i] = std::sqrt(unseen + variance * known);
   }
+}
+
+/// The mean at a linear predictor, and its derivative.
+struct MeanAt {
+  double mean;
+  double slope;
+};
+
+MeanAt mean_at(Link link, double eta) {
+  switch (link) {
+    case Link::logit: {
+      const double mean = 1 / (1 + std::exp(-eta));
+      return {.mean = mean, .slope = mean * (1 - mean)};
+    }
+    case Link::probit:
+      return {.mean = normal_cdf(eta), .slope = normal_density(eta)};
+    case Link::cloglog:
+      return {.mean = -std::expm1(-std::exp(eta)), .slope = std::exp(eta - std::exp(eta))};
+    case Link::log:
+      return {.mean = std::exp(eta), .slope = std::exp(eta)};
+    case Link::identity:
+      return {.mean = eta, .slope = 1};
+    case Link::inverse:
+      return {.mean = 1 / eta, .slope = -1 / (eta * eta)};
+  }
+  throw InvalidArgument("predict: not a Link");
+}
+
+double variance_at(Family family, double mean, double dispersion) {
+  switch (family) {
+    case Family::binomial:
+      return mean * (1 - mean);
+    case Family::poisson:
+      return mean;
+    case Family::nbinom1:
+      return mean * (1 + dispersion);
+    case Family::nbinom2:
+      return mean + mean * mean / dispersion;
+    case Family::gamma:
+      return mean * mean * dispersion;
+    case Family::beta:
+      return mean * (1 - mean) / (1 + dispersion);
+    case Family::cumulative:
+      break;  // has no single mean
+  }
+  throw InvalidArgument("predict: not a Family with a mean");
+}
+
+/// Σ over the categories of (∂p/∂η)² / p.
+double category_information(const GeneralizedFit& fit, double eta) {
+  double information = 0;
+  MeanAt below{.mean = 0, .slope = 0};
+  for (std::size_t j = 0; j <= fit.thresholds.size(); ++j) {
+    const bool last = j == fit.thresholds.size();
+    const MeanAt above =
+        last ? MeanAt{.mean = 1, .slope = 0} : mean_at(fit.link, fit.thresholds[j].estimate - eta);
+    const double probability = above.mean - below.mean;
+    const double slope = above.slope - below.slope;
+    if (probability > 0) information += slope * slope / probability;
+    below = above;
+  }
+  return information;
+}
+
+/// What each row of the fit tells about its linear predictor: its expected information at the modes
+/// (McCullagh & Nelder 1989).
+Eigen::VectorXd expected_information(const Design& design, const GeneralizedFit& fit) {
+  Eigen::VectorXd information(fit.linear_predictor.size());
+  for (Index i = 0; i < information.size(); ++i) {
+    const double eta = fit.linear_predictor[i];
+    if (fit.family == Family::cumulative) {
+      information[i] = category_information(fit, eta);
+    } else {
+      const MeanAt at = mean_at(fit.link, eta);
+      const double variance = variance_at(fit.family, at.mean, fit.dispersion);
+      information[i] = variance > 0 ? at.slope * at.slope / variance : 0;
+    }
+  }
+  if (design.weights.size() > 0) information.array() *= design.weights.array();
+  return information;
 }
 
 }  // namespace
@@ -181,7 +261,7 @@ Predictions predict(const Design& design, const MixedFit& fit, const Table& rows
   if (offset.size() > 0) result.estimate += offset;
   result.standard_error = (x * covariance).cwiseProduct(x).rowwise().sum().cwiseSqrt();
   if (!options.population && !design.random.empty())
-    add_conditional(design, fit, rows, x, covariance, result);
+    add_conditional(design, fit, rows, x, covariance, options.errors_of_effects, result);
   const double quantile = normal_quantile(0.5 + options.confidence_level / 2);
   const Eigen::VectorXd half = quantile * result.standard_error;
   const double variance = fit.residual.sd * fit.residual.sd;
@@ -191,6 +271,20 @@ Predictions predict(const Design& design, const MixedFit& fit, const Table& rows
   result.ci_upper = result.estimate + half;
   result.prediction_lower = result.estimate - half_new;
   result.prediction_upper = result.estimate + half_new;
+  return result;
+}
+
+Predictions predict(const Design& design, const GeneralizedFit& fit, const Table& rows,
+                    const PredictOptions& options) {
+  Design weighted = design;
+  weighted.weights = expected_information(design, fit);
+  MixedFit linear{};
+  linear.fixed = fit.fixed;
+  linear.random = fit.random;
+  linear.residual.sd = 1;
+  Predictions result = predict(weighted, linear, rows, options);
+  result.prediction_lower.setConstant(missing);
+  result.prediction_upper.setConstant(missing);
   return result;
 }
 

@@ -173,16 +173,19 @@ class Extras {
       outcome.result.set("fitted", Json(fitted));
       outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fitted)));
     }
-    if (!arguments_.predict.empty()) {
-      const Table rows = load_further_table(*arguments_.common, arguments_.predict);
-      const Json predictions = report::to_json(predict(
-          design_, fit_, rows,
-          {.population = arguments_.population, .confidence_level = arguments_.common->level},
-          inference_.covariance()));
-      outcome.result.set("predictions", predictions);
-      outcome.text += "\nPredictions (linear predictor)\n" + report::plain_text(predictions);
-    }
     add_means(outcome);
+  }
+
+  /// `predictor(rows, options)` predicts.
+  template <class Predictor>
+  void add_predictions(Outcome& outcome, const Predictor& predictor) const {
+    if (arguments_.predict.empty()) return;
+    const Table rows = load_further_table(*arguments_.common, arguments_.predict);
+    const Json predictions = report::to_json(
+        predictor(rows, PredictOptions{.population = arguments_.population,
+                                       .confidence_level = arguments_.common->level}));
+    outcome.result.set("predictions", predictions);
+    outcome.text += "\nPredictions (linear predictor)\n" + report::plain_text(predictions);
   }
 
  private:
@@ -277,7 +280,11 @@ Outcome fit_family(const FitArguments& arguments, const Formula& formula, const 
   Outcome outcome =
       outcome_of(report::to_json(summary, fit), report::generalized_text(summary, fit),
                  summary.warnings, table, design);
-  Extras(arguments, design, linear, inference).add(outcome, fit.fitted);
+  const Extras extras(arguments, design, linear, inference);
+  extras.add(outcome, fit.fitted);
+  extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& predict_options) {
+    return predict(design, fit, rows, predict_options);
+  });
   if (!arguments.against.empty()) {
     const Design other =
         make_design(parse_formula(arguments.against), table, design_options(arguments, response));
@@ -308,7 +315,19 @@ Outcome fit_structure(const FitArguments& arguments, const Formula& formula, con
   summary.formula = arguments.formula;
   Outcome outcome = outcome_of(report::to_json(summary, fit), report::residual_text(summary, fit),
                                summary.warnings, table, prepared.design);
-  Extras(arguments, prepared.design, fit.fit, inference).add(outcome, fit.fitted);
+  const Extras extras(arguments, prepared.design, fit.fit, inference);
+  extras.add(outcome, fit.fitted);
+  extras.add_predictions(outcome, [&](const Table& rows, PredictOptions predict_options) {
+    predict_options.errors_of_effects = false;  // they would be those of independent residuals
+    return predict(prepared.design, fit.fit, rows, predict_options, inference.covariance());
+  });
+  const bool without_errors =
+      !arguments.predict.empty() && !arguments.population && !prepared.design.random.empty();
+  if (without_errors) {
+    outcome.warnings.push_back(
+        "--predict: no standard errors of conditional predictions under a residual structure; "
+        "--population has them");
+  }
   if (!arguments.against.empty()) {
     // Different fixed effects can only be compared by ML.
     const PreparedStructure other =

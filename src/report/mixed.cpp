@@ -260,14 +260,19 @@ Json to_json(const JohnsonNeyman& region) {
 }
 
 Json to_json(const Predictions& predictions) {
+  const bool new_observations = !predictions.prediction_lower.array().isNaN().all();
   Json rows = Json::array();
-  for (Index i = 0; i < predictions.estimate.size(); ++i)
-    rows.push_back(Json::object({{"estimate", predictions.estimate[i]},
-                                 {"standard_error", predictions.standard_error[i]},
-                                 {"ci_lower", predictions.ci_lower[i]},
-                                 {"ci_upper", predictions.ci_upper[i]},
-                                 {"prediction_lower", predictions.prediction_lower[i]},
-                                 {"prediction_upper", predictions.prediction_upper[i]}}));
+  for (Index i = 0; i < predictions.estimate.size(); ++i) {
+    Json row = Json::object({{"estimate", predictions.estimate[i]},
+                             {"standard_error", predictions.standard_error[i]},
+                             {"ci_lower", predictions.ci_lower[i]},
+                             {"ci_upper", predictions.ci_upper[i]}});
+    if (new_observations) {
+      row.set("prediction_lower", predictions.prediction_lower[i]);
+      row.set("prediction_upper", predictions.prediction_upper[i]);
+    }
+    rows.push_back(std::move(row));
+  }
   return rows;
 }
 

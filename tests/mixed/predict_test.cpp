@@ -109,6 +109,49 @@ TEST(Predict, WeightsAndOffsetsEnter) {
   EXPECT_NEAR(p.estimate[1], 0.4 + fit.fixed.estimate[0] + 4 * fit.fixed.estimate[1], 1e-10);
 }
 
+// glmmTMB 1.1.5, predict(type = "link", se.fit = TRUE) on cbpp, rows 1, 5 and 20. It adds the
+// uncertainty of the variance, which makes its errors larger by a few per cent.
+TEST(Predict, OfAGeneralizedFitWeighsRowsByTheirInformation) {
+  const Table herds = read_csv(RAPPORT_TEST_DATA "/mixed/cbpp.csv");
+  const Design design =
+      make_design(parse_formula("cbind(incidence, size - incidence) ~ factor(period) + (1 | herd)"),
+                  herds, {.response = ResponseKind::binary});
+  const GeneralizedFit fit = fit_generalized_model(design);
+  const Table rows = herds.select({0, 4, 19});
+  const Predictions conditional = predict(design, fit, rows);
+  const Predictions population = predict(design, fit, rows, {.population = true});
+  const Eigen::Vector3d estimates(-0.80851227, -1.69742971, -1.79880110);
+  const Eigen::Vector3d errors(0.37833013, 0.39348291, 0.41756835);
+  for (Index i = 0; i < 3; ++i) {
+    EXPECT_NEAR(conditional.estimate[i], estimates[i], 1e-4);
+    EXPECT_LT(conditional.standard_error[i] / errors[i], 1);
+    EXPECT_GT(conditional.standard_error[i] / errors[i], 0.95);
+    EXPECT_NEAR(population.estimate[i], -1.3985325, 1e-4);
+    EXPECT_NEAR(population.standard_error[i], 0.23247205, 1e-4);
+    EXPECT_TRUE(std::isnan(conditional.prediction_lower[i]));
+  }
+}
+
+// P(y = 1) = F(η − threshold) of two ordered categories is a binomial model.
+TEST(Predict, TwoOrderedCategoriesAreABinomialResponse) {
+  const Table data = read_csv(RAPPORT_TEST_DATA "/mixed/generalized.csv");
+  const Design binary =
+      make_design(parse_formula("probit ~ x + (1 | g)"), data, {.response = ResponseKind::binary});
+  const Design ordered =
+      make_design(parse_formula("probit ~ x + (1 | g)"), data, {.response = ResponseKind::ordered});
+  const GeneralizedFit a =
+      fit_generalized_model(binary, {.family = Family::binomial, .link = Link::probit});
+  const GeneralizedFit b =
+      fit_generalized_model(ordered, {.family = Family::cumulative, .link = Link::probit});
+  const Table rows = data.select({0, 3, 9});
+  const Predictions p = predict(binary, a, rows, {.population = true});
+  const Predictions q = predict(ordered, b, rows, {.population = true});
+  for (Index i = 0; i < 3; ++i) {
+    const double threshold = b.thresholds[0].estimate;
+    EXPECT_NEAR(p.estimate[i], q.estimate[i] - threshold, 1e-5);
+  }
+}
+
 TEST(VarianceExplained, IsNakagawasWithTheMeanRandomVariance) {
   const Design design = make_design(parse_formula(formula), panel());
   const VarianceExplained explained = variance_explained(design, fit_mixed_model(design));

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/generalized.hpp>
 
 namespace rapport {
 
 struct PredictOptions {
   bool population = false;         ///< offset + Xβ, without the BLUPs
   double confidence_level = 0.95;  ///< of both intervals, normal
+  bool errors_of_effects =
+      true;  ///< false: the errors of BLUPs are not those of independent residuals, and standard
+             ///< errors of conditional predictions are NaN
 };
 
 /// Predictions for rows of a table; NaN where a variable is missing.
@@ -29,5 +33,11 @@ struct [[nodiscard]] Predictions {
 [[nodiscard]] Predictions predict(const Design& design, const MixedFit& fit, const Table& rows,
                                   const PredictOptions& options = {},
                                   const Eigen::MatrixXd& fixed_covariance = {});
+
+/// The same on the scale of the linear predictor (cumulative: x'β + z'û, without thresholds), each
+/// row of the fit weighing with its expected information at the modes. There is no interval for a
+/// new observation.
+[[nodiscard]] Predictions predict(const Design& design, const GeneralizedFit& fit,
+                                  const Table& rows, const PredictOptions& options = {});
 
 }  // namespace rapport
