@@ -49,8 +49,11 @@ const Eigen::MatrixXd& complete_million() {
 
 /// Six subscales of six items, every third item reversed: the work of bench/peers/score.R.
 Instrument six_subscales() {
-  Instrument scale = make_scale(36, {3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36}, 1, 5,
-                                ScoreRule::mean, MissingItems::available);
+  Instrument scale = make_scale(36, {.reversed = {3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36},
+                                     .lower = 1,
+                                     .upper = 5,
+                                     .rule = ScoreRule::mean,
+                                     .missing = MissingItems::available});
   for (int s = 0; s < 6; ++s) {
     Score subscale{.name = "s" + std::to_string(s + 1),
                    .items = {},

@@ -110,7 +110,8 @@ Instrument made_at_hand(const ScaleArguments& arguments, const std::vector<std::
   const ScoreRule rule =
       choose<ScoreRule>("--score", arguments.score.empty() ? "sum" : arguments.score,
                         {{"sum", ScoreRule::sum}, {"mean", ScoreRule::mean}});
-  return make_scale(static_cast<int>(columns.size()), reversed, low, high, rule);
+  return make_scale(static_cast<int>(columns.size()),
+                    {.reversed = reversed, .lower = low, .upper = high, .rule = rule});
 }
 
 }  // namespace

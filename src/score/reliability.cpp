@@ -415,7 +415,8 @@ SplitHalves split_halves(const MatrixView& c) {
   out.maximum = 1 - least / total;
   out.minimum = 1 - greatest / total;
   // A pair of items falls into different halves in ⌊k/2⌋⌈k/2⌉ of the k(k − 1)/2 pairs of a split.
-  const auto halves = static_cast<double>((k / 2) * (k - k / 2));
+  const Index pairs_apart = (k / 2) * (k - k / 2);
+  const auto halves = static_cast<double>(pairs_apart);
   out.mean = 4 * halves * (c.sum() - c.trace()) / (static_cast<double>(k * (k - 1)) * total);
   Eigen::VectorXd odd = Eigen::VectorXd::Zero(k);
   Eigen::VectorXd first = Eigen::VectorXd::Zero(k);

@@ -3,6 +3,7 @@
 #include <rapport/score/scale.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace rapport {
@@ -14,30 +15,32 @@ struct Named {
   Enum value;
 };
 
-constexpr Named<Confidence> confidences[] = {{"official", Confidence::official},
-                                             {"verified", Confidence::verified},
-                                             {"rederived", Confidence::rederived},
-                                             {"single_source", Confidence::single_source}};
-constexpr Named<ScoreRule> score_rules[] = {{"sum", ScoreRule::sum},
-                                            {"mean", ScoreRule::mean},
-                                            {"count_positive", ScoreRule::count_positive},
-                                            {"mean_positive", ScoreRule::mean_positive}};
-constexpr Named<MissingItems> missing_rules[] = {{"strict", MissingItems::strict},
-                                                 {"prorate", MissingItems::prorate},
-                                                 {"available", MissingItems::available},
-                                                 {"fail", MissingItems::fail}};
-constexpr Named<Direction> directions[] = {{"better", Direction::better},
-                                           {"worse", Direction::worse}};
+constexpr std::array<Named<Confidence>, 4> confidences{
+    {{"official", Confidence::official},
+     {"verified", Confidence::verified},
+     {"rederived", Confidence::rederived},
+     {"single_source", Confidence::single_source}}};
+constexpr std::array<Named<ScoreRule>, 4> score_rules{
+    {{"sum", ScoreRule::sum},
+     {"mean", ScoreRule::mean},
+     {"count_positive", ScoreRule::count_positive},
+     {"mean_positive", ScoreRule::mean_positive}}};
+constexpr std::array<Named<MissingItems>, 4> missing_rules{{{"strict", MissingItems::strict},
+                                                            {"prorate", MissingItems::prorate},
+                                                            {"available", MissingItems::available},
+                                                            {"fail", MissingItems::fail}}};
+constexpr std::array<Named<Direction>, 2> directions{
+    {{"better", Direction::better}, {"worse", Direction::worse}}};
 
 template <class Enum, std::size_t N>
-std::string_view text_of(const Named<Enum> (&names)[N], Enum value) {
+std::string_view text_of(const std::array<Named<Enum>, N>& names, Enum value) {
   for (const Named<Enum>& name : names)
     if (name.value == value) return name.text;
   throw InvalidArgument("to_text: not a value of the enumeration");
 }
 
 template <class Enum, std::size_t N>
-std::optional<Enum> value_of(const Named<Enum> (&names)[N], std::string_view text) {
+std::optional<Enum> value_of(const std::array<Named<Enum>, N>& names, std::string_view text) {
   for (const Named<Enum>& name : names)
     if (name.text == text) return name.value;
   return std::nullopt;
@@ -209,7 +212,7 @@ class Field {
     return out;
   }
   template <class Enum, std::size_t N>
-  [[nodiscard]] Enum choice(const Named<Enum> (&names)[N]) const {
+  [[nodiscard]] Enum choice(const std::array<Named<Enum>, N>& names) const {
     const std::string word = text();
     if (const auto value = value_of(names, word)) return *value;
     std::string listed;
@@ -431,9 +434,8 @@ Instrument make_instrument(const InstrumentKey& key) {
   return out;
 }
 
-Instrument make_scale(int items, const std::vector<int>& reversed, double lower, double upper,
-                      ScoreRule rule, MissingItems missing) {
-  if (!reversed.empty() && !(std::isfinite(lower) && std::isfinite(upper)))
+Instrument make_scale(int items, const ScaleOptions& options) {
+  if (!options.reversed.empty() && !(std::isfinite(options.lower) && std::isfinite(options.upper)))
     throw InvalidArgument(
         "make_scale: `reversed` names items but the range is not finite; a reversed item is lower "
         "+ upper − x");
@@ -442,14 +444,14 @@ Instrument make_scale(int items, const std::vector<int>& reversed, double lower,
   scale.citation = "made at hand";
   scale.confidence = Confidence::official;
   scale.items = items;
-  scale.lower = lower;
-  scale.upper = upper;
-  scale.reversed = reversed;
-  scale.missing = missing;
+  scale.lower = options.lower;
+  scale.upper = options.upper;
+  scale.reversed = options.reversed;
+  scale.missing = options.missing;
   scale.total.name = "total";
-  scale.total.rule = rule;
+  scale.total.rule = options.rule;
   for (int i = 1; i <= items; ++i) scale.total.items.push_back(i);
-  if (missing == MissingItems::prorate || missing == MissingItems::available)
+  if (options.missing == MissingItems::prorate || options.missing == MissingItems::available)
     scale.total.max_missing = items - 1;
   const KeyFault fault = find_fault(scale);
   if (fault.found())

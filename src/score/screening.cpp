@@ -5,6 +5,7 @@
 #include <rapport/score/screening.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -150,6 +151,28 @@ double share_of(const std::map<double, double>& shares, double answer) {
   return at == shares.end() ? 0 : at->second;
 }
 
+/// What certainly spoils scores is an error.
+Severity severity_of(FindingKind kind) {
+  switch (kind) {
+    case FindingKind::out_of_range:
+    case FindingKind::total_mismatch:
+    case FindingKind::subscale_mismatch:
+    case FindingKind::unattainable_total:
+    case FindingKind::total_omits_item:
+    case FindingKind::blank_scored:
+      return Severity::error;
+    case FindingKind::missing_excess:
+    case FindingKind::straight_line:
+    case FindingKind::duplicate_responses:
+    case FindingKind::copied_between_raters:
+    case FindingKind::negative_item_rest:
+    case FindingKind::possibly_unreversed:
+    case FindingKind::possibly_overreversed:
+      return Severity::warning;
+  }
+  throw InvalidArgument("severity_of: not a FindingKind");
+}
+
 bool beyond_chance(const PairCorrelation& correlation, double significance) {
   if (correlation.n < least_rows || !(correlation.r < 0)) return false;
   const auto df = static_cast<double>(correlation.n - 2);
@@ -199,9 +222,8 @@ class Screener {
   }
 
   /// Adds a finding, or its rows, items and columns to the one of that kind.
-  void report(FindingKind kind, Severity severity, const std::vector<Index>& items,
-              const std::vector<Index>& rows, const std::vector<std::string>& columns,
-              const std::string& message) {
+  void report(FindingKind kind, const std::vector<Index>& items, const std::vector<Index>& rows,
+              const std::vector<std::string>& columns, const std::string& message) {
     const auto merge = [](auto& into, const auto& more) {
       into.insert(into.end(), more.begin(), more.end());
       std::sort(into.begin(), into.end());
@@ -216,7 +238,7 @@ class Screener {
       return;
     }
     findings_.push_back({.kind = kind,
-                         .severity = severity,
+                         .severity = severity_of(kind),
                          .items = items,
                          .rows = rows,
                          .columns = columns,
@@ -239,7 +261,7 @@ class Screener {
     if (rows.empty()) return;
     std::sort(rows.begin(), rows.end());
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
-    report(FindingKind::out_of_range, Severity::error, items, rows, {},
+    report(FindingKind::out_of_range, items, rows, {},
            first + ", outside " + shortest_decimal(key_.lower) + ".." +
                shortest_decimal(key_.upper) +
                (key_.allowed.empty() ? "" : " or not among the values of the item") +
@@ -265,7 +287,7 @@ class Screener {
       if (raw_.row(i).array().isNaN().all()) ++blank;
     }
     if (rows.empty()) return;
-    report(FindingKind::missing_excess, Severity::warning, {}, rows, {},
+    report(FindingKind::missing_excess, {}, rows, {},
            plural(rows.size(), "row") + " with more missing items than the rule allows (" +
                std::to_string(missing_limit(key_, score, options_.scoring)) + " of " +
                std::to_string(score.items.size()) + "), " + std::to_string(blank) +
@@ -297,7 +319,7 @@ class Screener {
       if (turned > 0 && turned < answered) rows.push_back(i);
     }
     if (rows.empty() || !more_than_chance(rows.size(), expected_straight_lines())) return;
-    report(FindingKind::straight_line, Severity::warning, {}, rows, {},
+    report(FindingKind::straight_line, {}, rows, {},
            plural(rows.size(), "row") +
                " with one answer to every item, the reversed ones included; such answers "
                "contradict themselves");
@@ -318,7 +340,7 @@ class Screener {
 
   /// Rows on which raters who know nothing of one another would agree throughout.
   [[nodiscard]] double expected_copies() const {
-    double expected = static_cast<double>(raw_.rows());
+    auto expected = static_cast<double>(raw_.rows());
     for (Index j = 0; j < raw_.cols(); ++j) {
       const auto other = answer_shares(options_.other_rater.col(j));
       double agreement = 0;
@@ -350,7 +372,7 @@ class Screener {
     for (const auto& entry : by_hash) collect_equal(entry.second, rows);
     if (rows.empty()) return;
     std::sort(rows.begin(), rows.end());
-    report(FindingKind::duplicate_responses, Severity::warning, {}, rows, {},
+    report(FindingKind::duplicate_responses, {}, rows, {},
            plural(rows.size(), "row") +
                " whose answers to all items equal another row's; a session entered twice looks "
                "like this (on a short scale some arise by chance)");
@@ -381,7 +403,7 @@ class Screener {
       if (equal && answered >= least_answers) rows.push_back(i);
     }
     if (!rows.empty() && more_than_chance(rows.size(), expected_copies()))
-      report(FindingKind::copied_between_raters, Severity::warning, {}, rows, {},
+      report(FindingKind::copied_between_raters, {}, rows, {},
              plural(rows.size(), "row") +
                  " with the same answers from both raters; one may be a copy of the other");
     find_copied_items();
@@ -407,7 +429,7 @@ class Screener {
       if (equal && varies && both >= least_rows) items.push_back(j);
     }
     if (!items.empty())
-      report(FindingKind::copied_between_raters, Severity::warning, items, {}, {},
+      report(FindingKind::copied_between_raters, items, {}, {},
              names(items) + " equal the other rater's in every row; the column may be a copy");
   }
 
@@ -462,7 +484,7 @@ class Screener {
   void report_reversals(std::vector<Index> negative, const std::vector<Index>& turned) {
     if (!negative.empty()) {
       std::sort(negative.begin(), negative.end());
-      report(FindingKind::negative_item_rest, Severity::warning, negative, {}, {},
+      report(FindingKind::negative_item_rest, negative, {}, {},
              names(negative) + " fall as the rest of the scale rises, as scored by the key");
     }
     std::vector<Index> forward;
@@ -471,12 +493,12 @@ class Screener {
     std::sort(forward.begin(), forward.end());
     std::sort(backward.begin(), backward.end());
     if (!forward.empty())
-      report(FindingKind::possibly_unreversed, Severity::warning, forward, {}, {},
+      report(FindingKind::possibly_unreversed, forward, {}, {},
              names(forward) +
                  " would agree with the scale if reversed; the data may hold them the other way "
                  "round");
     if (!backward.empty())
-      report(FindingKind::possibly_overreversed, Severity::warning, backward, {}, {},
+      report(FindingKind::possibly_overreversed, backward, {}, {},
              names(backward) +
                  " would agree with the scale if not reversed; the data may hold them reversed "
                  "already");
@@ -541,12 +563,12 @@ class Screener {
           .push_back(i);
     }
     if (!blanks.empty())
-      report(FindingKind::blank_scored, Severity::error, {}, blanks, {supplied.column},
+      report(FindingKind::blank_scored, {}, blanks, {supplied.column},
              supplied.column + " counts blanks as 0 before reversal in " +
                  plural(blanks.size(), "row") + " (a blank reversed item then scores " +
                  shortest_decimal(key_.lower + key_.upper) + ")");
     if (!unattainable.empty())
-      report(FindingKind::unattainable_total, Severity::error, {}, unattainable, {supplied.column},
+      report(FindingKind::unattainable_total, {}, unattainable, {supplied.column},
              supplied.column + " lies outside the attainable " + shortest_decimal(range.lower) +
                  " to " + shortest_decimal(range.upper) + " in " +
                  plural(unattainable.size(), "row"));
@@ -567,10 +589,10 @@ class Screener {
     const std::string explanation = omitted >= 0 ? supplied.column + " leaves out " + name(omitted)
                                                  : explain(supplied, rows, tolerance);
     if (!explanation.empty()) message += "; it fits if " + explanation;
-    report(supplied.subscale < 0 ? FindingKind::total_mismatch : FindingKind::subscale_mismatch,
-           Severity::error, {}, rows, {supplied.column}, message);
+    report(supplied.subscale < 0 ? FindingKind::total_mismatch : FindingKind::subscale_mismatch, {},
+           rows, {supplied.column}, message);
     if (omitted >= 0)
-      report(FindingKind::total_omits_item, Severity::error, {omitted}, rows, {supplied.column},
+      report(FindingKind::total_omits_item, {omitted}, rows, {supplied.column},
              supplied.column + " is the key's without " + name(omitted) + " in " +
                  plural(rows.size(), "row"));
   }
@@ -700,7 +722,7 @@ void check(const Instrument& instrument, const MatrixView& responses,
   }
 }
 
-constexpr std::string_view kind_names[] = {
+constexpr std::array<std::string_view, 13> kind_names{
     "out_of_range",          "missing_excess",     "straight_line",       "duplicate_responses",
     "copied_between_raters", "negative_item_rest", "possibly_unreversed", "possibly_overreversed",
     "total_mismatch",        "subscale_mismatch",  "unattainable_total",  "total_omits_item",

@@ -118,18 +118,18 @@ TEST(FindFault, SeesWhatAMalformedTableHolds) {
 }
 
 TEST(MakeScale, NeedsARangeToReverse) {
-  const double open = std::numeric_limits<double>::infinity();
-  EXPECT_THROW((void)make_scale(3, {1}, -open, open), InvalidArgument);
-  EXPECT_THROW((void)make_scale(3, {4}, 1, 5), InvalidArgument);
-  EXPECT_THROW((void)make_scale(0, {}, 1, 5), InvalidArgument);
-  EXPECT_EQ(make_scale(3, {}, -open, open).items, 3);
+  EXPECT_THROW((void)make_scale(3, {.reversed = {1}}), InvalidArgument);
+  EXPECT_THROW((void)make_scale(3, {.reversed = {4}, .lower = 1, .upper = 5}), InvalidArgument);
+  EXPECT_THROW((void)make_scale(0, {.lower = 1, .upper = 5}), InvalidArgument);
+  EXPECT_EQ(make_scale(3).items, 3);
 }
 
 TEST(AttainableScores, FollowRuleAndRange) {
-  const Instrument sum = make_scale(4, {2}, 1, 7);
+  const Instrument sum = make_scale(4, {.reversed = {2}, .lower = 1, .upper = 7});
   EXPECT_DOUBLE_EQ(attainable_scores(sum, sum.total).lower, 4);
   EXPECT_DOUBLE_EQ(attainable_scores(sum, sum.total).upper, 28);
-  const Instrument mean = make_scale(4, {2}, 1, 7, ScoreRule::mean);
+  const Instrument mean =
+      make_scale(4, {.reversed = {2}, .lower = 1, .upper = 7, .rule = ScoreRule::mean});
   EXPECT_DOUBLE_EQ(attainable_scores(mean, mean.total).upper, 7);
 }
 

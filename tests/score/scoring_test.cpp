@@ -104,7 +104,11 @@ TEST(ScoreScale, SwappingTheRangesEndsMirrorsTheScore) {
 
 /// The spreadsheet's fault: a blank is no 0, forward or reversed.
 TEST(ScoreScale, ABlankIsNeverReversed) {
-  const Instrument key = make_scale(3, {2}, 1, 7, ScoreRule::sum, MissingItems::available);
+  const Instrument key = make_scale(3, {.reversed = {2},
+                                        .lower = 1,
+                                        .upper = 7,
+                                        .rule = ScoreRule::sum,
+                                        .missing = MissingItems::available});
   Eigen::MatrixXd answers(3, 3);
   answers << 5, missing, 3, missing, 2, 3, missing, missing, missing;
   const ScaleScores scores = score_scale(key, answers);
@@ -117,7 +121,7 @@ TEST(ScoreScale, ABlankIsNeverReversed) {
 }
 
 TEST(ScoreScale, MissingLimitsAsStated) {
-  const Instrument key = make_scale(5, {}, 1, 6);
+  const Instrument key = make_scale(5, {.lower = 1, .upper = 6});
   EXPECT_EQ(missing_limit(key, key.total), 0);
   EXPECT_EQ(missing_limit(key, key.total, {.missing = MissingItems::prorate}), 4);
   EXPECT_EQ(missing_limit(key, key.total, {.missing = MissingItems::prorate, .max_missing = 0.5}),

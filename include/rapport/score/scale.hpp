@@ -213,7 +213,7 @@ constexpr int repeated_or_outside(const List& items, int count) {
 /// The scores that answers within the range can give. Reversal maps the range onto itself.
 template <class Key, class Score>
 constexpr Attainable attainable_scores(const Key& key, const Score& score) {
-  const double n = static_cast<double>(score.items.size());
+  const auto n = static_cast<double>(score.items.size());
   switch (score.rule) {
     case ScoreRule::sum:
       return {score.multiplier * n * key.lower, score.multiplier * n * key.upper};
@@ -404,12 +404,19 @@ constexpr InstrumentKey checked(const InstrumentKey& key) {
 /// A key as a value of its own.
 [[nodiscard]] Instrument make_instrument(const InstrumentKey& key);
 
-/// A key made at hand: `items` items in [lower, upper] (±∞ where no range is known), `reversed`
-/// item numbers, one total; a rule that uses incomplete answers needs one of them. Throws
-/// InvalidArgument if an item is reversed and the range is not finite.
-[[nodiscard]] Instrument make_scale(int items, const std::vector<int>& reversed, double lower,
-                                    double upper, ScoreRule rule = ScoreRule::sum,
-                                    MissingItems missing = MissingItems::strict);
+/// A key made at hand.
+struct ScaleOptions {
+  std::vector<int> reversed = {};                           ///< item numbers from 1
+  double lower = -std::numeric_limits<double>::infinity();  ///< of every response
+  double upper = std::numeric_limits<double>::infinity();
+  ScoreRule rule = ScoreRule::sum;
+  MissingItems missing = MissingItems::strict;
+};
+
+/// A scale of `items` items with one total; a rule that uses incomplete answers needs one of them.
+/// Throws InvalidArgument if an item is reversed and the range is not finite, and for item numbers
+/// that do not exist.
+[[nodiscard]] Instrument make_scale(int items, const ScaleOptions& options = {});
 
 /// The lowest and highest attainable value of a score of the instrument.
 [[nodiscard]] Attainable attainable_scores(const Instrument& instrument, const Score& score);
@@ -420,7 +427,7 @@ constexpr InstrumentKey checked(const InstrumentKey& key) {
 /// A user's key from JSON. `name` stands for the file in errors. Throws DataError that names the
 /// field: "key.json: subscales[1].items[3] is 13; must be an item number of the instrument, each
 /// once". Members that the schema does not know are refused with the nearest that it does.
-[[nodiscard]] Instrument parse_instrument(const Json& key, const std::string& name = "key");
+[[nodiscard]] Instrument parse_instrument(const Json& json, const std::string& name = "key");
 
 /// 64-bit FNV-1a of the key's JSON in hexadecimal: the same key, the same sixteen digits, on every
 /// machine.
