@@ -176,19 +176,12 @@ Parameter parameter_of(std::string name, const ContrastEstimate& c) {
 
 /// The same with a random intercept of the patient.
 void fit_random_intercept(ResponseSurfaceResult& r, const MatrixXd& terms, const VectorXd& z,
-                          const std::vector<std::int32_t>& patient, Index patients, double level) {
+                          const ConsecutiveCodes& patients, double level) {
   Design design;
   design.response = z;
   design.fixed = terms;
   for (Index j = 0; j < term_count; ++j) design.fixed_terms.push_back("b" + std::to_string(j));
-  RandomTerm intercept{.factor = "patient",
-                       .terms = {"(Intercept)"},
-                       .columns = MatrixXd::Ones(z.size(), 1),
-                       .group = patient,
-                       .levels = std::vector<std::string>(static_cast<std::size_t>(patients))};
-  for (std::size_t g = 0; g < intercept.levels.size(); ++g)
-    intercept.levels[g] = std::to_string(g + 1);
-  design.random.push_back(std::move(intercept));
+  design.random.push_back(random_intercept("patient", patients));
   const MixedModel model(design);
   const MixedFit fit = model.fit({.random_effects = false});
   if (!fit.fixed.dropped.empty()) refuse_rank();
@@ -207,35 +200,22 @@ void fit_random_intercept(ResponseSurfaceResult& r, const MatrixXd& terms, const
   add_shape(r, fit.fixed.estimate);
 }
 
-/// Codes as 0 … m − 1 in the order of first appearance; returns m.
-Index recode(std::vector<std::int32_t>& codes) {
-  std::vector<std::int32_t> place;
-  std::int32_t next = 0;
-  for (std::int32_t& code : codes) {
-    const auto at = static_cast<std::size_t>(code);
-    if (at >= place.size()) place.resize(at + 1, -1);
-    if (place[at] < 0) place[at] = next++;
-    code = place[at];
-  }
-  return next;
-}
-
 void check_lengths(const VectorView& outcome, const VectorView& x, const VectorView& y) {
   require_same_size("response_surface", "outcome", outcome.size(), "x", x.size());
   require_same_size("response_surface", "outcome", outcome.size(), "y", y.size());
 }
 
 /// Means of `values` within groups, spread over the rows.
-VectorXd group_means(const VectorXd& values, const std::vector<std::int32_t>& group, Index groups) {
-  VectorXd sum = VectorXd::Zero(groups);
-  VectorXd count = VectorXd::Zero(groups);
+VectorXd group_means(const VectorXd& values, const ConsecutiveCodes& groups) {
+  VectorXd sum = VectorXd::Zero(groups.count);
+  VectorXd count = VectorXd::Zero(groups.count);
   for (Index i = 0; i < values.size(); ++i) {
-    sum[group[static_cast<std::size_t>(i)]] += values[i];
-    count[group[static_cast<std::size_t>(i)]] += 1;
+    sum[groups.codes[static_cast<std::size_t>(i)]] += values[i];
+    count[groups.codes[static_cast<std::size_t>(i)]] += 1;
   }
   VectorXd means(values.size());
   for (Index i = 0; i < values.size(); ++i) {
-    const std::int32_t g = group[static_cast<std::size_t>(i)];
+    const std::int32_t g = groups.codes[static_cast<std::size_t>(i)];
     means[i] = sum[g] / count[g];
   }
   return means;
@@ -275,10 +255,8 @@ ResponseSurfaceResult response_surface(const VectorView& outcome, const VectorVi
     fit_least_squares(r, terms, z, options.confidence_level);
     return r;
   }
-  std::vector<std::int32_t> patient;
-  for (const Index i : rows) patient.push_back(options.patient[static_cast<std::size_t>(i)]);
-  const Index patients = recode(patient);
-  fit_random_intercept(r, terms, z, patient, patients, options.confidence_level);
+  fit_random_intercept(r, terms, z, consecutive_codes(options.patient, rows),
+                       options.confidence_level);
   return r;
 }
 
@@ -298,14 +276,14 @@ SurfaceBootstrap response_surface_bootstrap(const VectorView& outcome, const Vec
   if (!options.cluster.empty()) {
     require_same_size("response_surface_bootstrap", "outcome", outcome.size(), "cluster",
                       static_cast<Index>(options.cluster.size()));
-    std::vector<std::int32_t> codes;
-    for (const Index i : rows) codes.push_back(options.cluster[static_cast<std::size_t>(i)]);
-    if (std::any_of(codes.begin(), codes.end(), [](std::int32_t code) { return code < 0; }))
-      throw InvalidArgument(
-          "response_surface_bootstrap: `cluster` is missing on a row that has all variables");
-    clusters.resize(static_cast<std::size_t>(recode(codes)));
-    for (std::size_t i = 0; i < codes.size(); ++i)
-      clusters[static_cast<std::size_t>(codes[i])].push_back(static_cast<Index>(i));
+    for (const Index i : rows)
+      if (options.cluster[static_cast<std::size_t>(i)] < 0)
+        throw InvalidArgument(
+            "response_surface_bootstrap: `cluster` is missing on a row that has all variables");
+    const ConsecutiveCodes groups = consecutive_codes(options.cluster, rows);
+    clusters.resize(static_cast<std::size_t>(groups.count));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      clusters[static_cast<std::size_t>(groups.codes[i])].push_back(static_cast<Index>(i));
   }
   SurfaceBootstrap result;
   result.names = {"b0",           "b1",
@@ -358,15 +336,15 @@ TruthAndBiasResult truth_and_bias(const VectorView& judgment, const VectorView& 
     throw DataError("truth_and_bias: " + std::to_string(rows.size()) +
                     " rows have all variables; at least 5 are required");
   RatingDesign design;
-  for (const Index i : rows) design.subject.push_back(patient[static_cast<std::size_t>(i)]);
-  const Index patients = recode(design.subject);
+  const ConsecutiveCodes patients = consecutive_codes(patient, rows);
+  design.subject = patients.codes;
   const VectorXd t = pick(truth, rows);
   const VectorXd b = pick(bias, rows);
   const bool grand = options.centre == TruthCentre::grand;
   const VectorXd truth_centre =
-      grand ? VectorXd::Constant(t.size(), t.mean()) : group_means(t, design.subject, patients);
+      grand ? VectorXd::Constant(t.size(), t.mean()) : group_means(t, patients);
   const VectorXd bias_centre =
-      grand ? VectorXd::Constant(b.size(), b.mean()) : group_means(b, design.subject, patients);
+      grand ? VectorXd::Constant(b.size(), b.mean()) : group_means(b, patients);
   design.response = pick(judgment, rows) - truth_centre;
   design.fixed.resize(t.size(), 3);
   design.fixed << VectorXd::Ones(t.size()), t - truth_centre, b - bias_centre;
@@ -388,7 +366,7 @@ TruthAndBiasResult truth_and_bias(const VectorView& judgment, const VectorView& 
           .sigma = std::sqrt(total),
           .correlation = model.subject / total,
           .log_likelihood = model.log_likelihood,
-          .patients = patients,
+          .patients = patients.count,
           .n_used = t.size(),
           .n_omitted = judgment.size() - t.size()};
 }

@@ -81,8 +81,9 @@ double equal_effects_deviance(const Dyads& d, double n) {
     const Matrix2d gram = w(0, 0) * first.transpose() * first +
                           w(1, 1) * second.transpose() * second +
                           w(0, 1) * (first.transpose() * second + second.transpose() * first);
+    const MatrixXd weighted = d.outcomes * w;
     const Vector2d right =
-        first.transpose() * (d.outcomes * w.col(0)) + second.transpose() * (d.outcomes * w.col(1));
+        first.transpose() * weighted.col(0) + second.transpose() * weighted.col(1);
     const Vector2d effects = gram.inverse() * right;
     MatrixXd residuals = d.outcomes;
     residuals.col(0) -= first * effects;
@@ -182,67 +183,84 @@ ActorPartnerResult actor_partner_model(const VectorView& first_outcome,
   return r;
 }
 
+namespace {
+
+/// Mean cross-products of (partner's, focal person's) rating between and within focal persons.
+struct DyadicSquares {
+  Matrix2d between = Matrix2d::Zero();
+  Matrix2d within = Matrix2d::Zero();
+  Eigen::RowVector2d mean;
+  double k = 0;  ///< average number of partners
+};
+
+/// `ratings` is dyads × 2.
+DyadicSquares dyadic_squares(const MatrixXd& ratings, const ConsecutiveCodes& focal) {
+  MatrixXd means = MatrixXd::Zero(focal.count, 2);
+  VectorXd sizes = VectorXd::Zero(focal.count);
+  for (Index i = 0; i < ratings.rows(); ++i) {
+    const std::int32_t f = focal.codes[static_cast<std::size_t>(i)];
+    sizes[f] += 1;
+    means.row(f) += ratings.row(i);
+  }
+  means.array().colwise() /= sizes.array();
+  DyadicSquares s;
+  s.mean = ratings.colwise().mean();
+  for (Index f = 0; f < focal.count; ++f) {
+    const Eigen::RowVector2d shift = means.row(f) - s.mean;
+    s.between += sizes[f] * shift.transpose() * shift;
+  }
+  for (Index i = 0; i < ratings.rows(); ++i) {
+    const Eigen::RowVector2d deviation =
+        ratings.row(i) - means.row(focal.codes[static_cast<std::size_t>(i)]);
+    s.within += deviation.transpose() * deviation;
+  }
+  const auto n = static_cast<double>(ratings.rows());
+  const auto groups = static_cast<double>(focal.count);
+  s.between /= groups - 1;
+  s.within /= n - groups;
+  s.k = (n - sizes.squaredNorm() / n) / (groups - 1);
+  return s;
+}
+
+}  // namespace
+
 OneWithManyResult one_with_many(const VectorView& partner_rating, const VectorView& focal_rating,
                                 const std::vector<std::int32_t>& focal) {
   const Index total = partner_rating.size();
   require_same_size("one_with_many", "partner_rating", total, "focal_rating", focal_rating.size());
   require_same_size("one_with_many", "partner_rating", total, "focal",
                     static_cast<Index>(focal.size()));
-  const Index levels = focal.empty() ? 0 : *std::max_element(focal.begin(), focal.end()) + 1;
-  MatrixXd sums = MatrixXd::Zero(levels, 2);
-  VectorXd sizes = VectorXd::Zero(levels);
-  std::vector<Index> used;
-  for (Index i = 0; i < total; ++i) {
-    const std::int32_t f = focal[static_cast<std::size_t>(i)];
-    if (f < 0 || is_missing(partner_rating[i]) || is_missing(focal_rating[i])) continue;
-    used.push_back(i);
-    sizes[f] += 1;
-    sums.row(f) += Eigen::RowVector2d(partner_rating[i], focal_rating[i]);
-  }
-  const auto n = static_cast<double>(used.size());
-  const auto groups = static_cast<double>((sizes.array() > 0).count());
-  if (groups < 2 || n <= groups)
+  MatrixXd both(total, 2);
+  both << partner_rating, focal_rating;
+  std::vector<Index> used = complete_rows(both);
+  std::erase_if(used, [&](Index i) { return focal[static_cast<std::size_t>(i)] < 0; });
+  const ConsecutiveCodes groups = consecutive_codes(focal, used);
+  const auto n = static_cast<Index>(used.size());
+  if (groups.count < 2 || n <= groups.count)
     throw DataError(
-        "one_with_many: " + std::to_string(used.size()) + " dyads of " +
-        std::to_string(static_cast<Index>(groups)) +
+        "one_with_many: " + std::to_string(n) + " dyads of " + std::to_string(groups.count) +
         " focal persons; at least two focal persons, and one with two partners, are required");
-  const Eigen::RowVector2d grand = sums.colwise().sum() / n;
-  Matrix2d between = Matrix2d::Zero();
-  Matrix2d within = Matrix2d::Zero();
-  MatrixXd means = sums;
-  for (Index f = 0; f < levels; ++f) {
-    if (sizes[f] == 0) continue;
-    means.row(f) /= sizes[f];
-    const Eigen::RowVector2d shift = means.row(f) - grand;
-    between += sizes[f] * shift.transpose() * shift;
-  }
-  for (const Index i : used) {
-    const Eigen::RowVector2d deviation = Eigen::RowVector2d(partner_rating[i], focal_rating[i]) -
-                                         means.row(focal[static_cast<std::size_t>(i)]);
-    within += deviation.transpose() * deviation;
-  }
-  within /= n - groups;
-  const double k = (n - sizes.squaredNorm() / n) / (groups - 1);
-  const Matrix2d component = (between / (groups - 1) - within) / k;
+  const DyadicSquares s = dyadic_squares(pick_rows(both, used), groups);
+  const Matrix2d component = (s.between - s.within) / s.k;
   const auto correlation = [](double covariance, double a, double b) {
     return a > 0 && b > 0 ? covariance / std::sqrt(a * b) : missing;
   };
   return {.consensus = component(0, 0),
-          .partner_uniqueness = within(0, 0),
+          .partner_uniqueness = s.within(0, 0),
           .assimilation = component(1, 1),
-          .focal_uniqueness = within(1, 1),
+          .focal_uniqueness = s.within(1, 1),
           .generalized_reciprocity = component(0, 1),
-          .dyadic_reciprocity = within(0, 1),
+          .dyadic_reciprocity = s.within(0, 1),
           .generalized_correlation = correlation(component(0, 1), component(0, 0), component(1, 1)),
-          .dyadic_correlation = correlation(within(0, 1), within(0, 0), within(1, 1)),
-          .consensus_share = component(0, 0) / (component(0, 0) + within(0, 0)),
-          .assimilation_share = component(1, 1) / (component(1, 1) + within(1, 1)),
-          .k = k,
-          .partner_mean = grand[0],
-          .focal_mean = grand[1],
-          .focal_persons = static_cast<Index>(groups),
-          .n_used = static_cast<Index>(used.size()),
-          .n_omitted = total - static_cast<Index>(used.size())};
+          .dyadic_correlation = correlation(s.within(0, 1), s.within(0, 0), s.within(1, 1)),
+          .consensus_share = component(0, 0) / (component(0, 0) + s.within(0, 0)),
+          .assimilation_share = component(1, 1) / (component(1, 1) + s.within(1, 1)),
+          .k = s.k,
+          .partner_mean = s.mean[0],
+          .focal_mean = s.mean[1],
+          .focal_persons = groups.count,
+          .n_used = n,
+          .n_omitted = total - n};
 }
 
 ConvergenceResult dyadic_convergence(const VectorView& x, const VectorView& y,
@@ -263,30 +281,16 @@ ConvergenceResult dyadic_convergence(const VectorView& x, const VectorView& y,
   design.fixed.resize(difference.size(), 2);
   design.fixed << VectorXd::Ones(difference.size()), pick(session, rows);
   design.fixed_terms = {"start", "slope"};
-  RandomTerm intercept{.factor = "dyad",
-                       .terms = {"(Intercept)"},
-                       .columns = MatrixXd::Ones(difference.size(), 1),
-                       .group = {},
-                       .levels = {}};
-  std::vector<std::int32_t> place;
-  for (const Index i : rows) {
-    const auto code = static_cast<std::size_t>(dyad[static_cast<std::size_t>(i)]);
-    if (code >= place.size()) place.resize(code + 1, -1);
-    if (place[code] < 0) {
-      place[code] = static_cast<std::int32_t>(intercept.levels.size());
-      intercept.levels.push_back(std::to_string(code + 1));
-    }
-    intercept.group.push_back(place[code]);
-  }
+  const ConsecutiveCodes dyads = consecutive_codes(dyad, rows);
+  design.random.push_back(random_intercept("dyad", dyads));
   ConvergenceResult r{};
-  r.dyads = static_cast<Index>(intercept.levels.size());
+  r.dyads = dyads.count;
   r.n_used = difference.size();
   r.n_omitted = x.size() - r.n_used;
   if (r.dyads < 2 || r.n_used < r.dyads + 2)
     throw DataError("dyadic_convergence: " + std::to_string(r.n_used) + " sessions of " +
                     std::to_string(r.dyads) +
                     " dyads; at least two dyads with two sessions each are required");
-  design.random.push_back(std::move(intercept));
   const auto fit = [&](const VectorXd& response, Parameter& start, Parameter& slope) {
     design.response = response;
     const MixedModel model(design);

@@ -2,7 +2,11 @@
 
 #include <rapport/base/eigen.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/mixed/design.hpp>
 
+#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace rapport {
@@ -32,6 +36,38 @@ namespace rapport {
     for (Index i = 0; i < picked.rows(); ++i)
       picked(i, j) = values(rows[static_cast<std::size_t>(i)], j);
   return picked;
+}
+
+/// The codes of some rows as 0 … count − 1, in the order of first appearance.
+struct ConsecutiveCodes {
+  std::vector<std::int32_t> codes;
+  Index count = 0;
+};
+
+/// `codes` at `rows`, where none is negative.
+[[nodiscard]] inline ConsecutiveCodes consecutive_codes(const std::vector<std::int32_t>& codes,
+                                                        const std::vector<Index>& rows) {
+  ConsecutiveCodes result;
+  std::vector<std::int32_t> place;
+  for (const Index row : rows) {
+    const auto code = static_cast<std::size_t>(codes[static_cast<std::size_t>(row)]);
+    if (code >= place.size()) place.resize(code + 1, -1);
+    if (place[code] < 0) place[code] = static_cast<std::int32_t>(result.count++);
+    result.codes.push_back(place[code]);
+  }
+  return result;
+}
+
+/// The random intercept of `factor` for a mixed model; its levels are numbered from 1.
+[[nodiscard]] inline RandomTerm random_intercept(std::string factor,
+                                                 const ConsecutiveCodes& groups) {
+  RandomTerm term{.factor = std::move(factor),
+                  .terms = {"(Intercept)"},
+                  .columns = Eigen::MatrixXd::Ones(static_cast<Index>(groups.codes.size()), 1),
+                  .group = groups.codes,
+                  .levels = {}};
+  for (Index g = 1; g <= groups.count; ++g) term.levels.push_back(std::to_string(g));
+  return term;
 }
 
 }  // namespace rapport
