@@ -10,6 +10,7 @@
 #include "variable.hpp"
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -51,24 +52,40 @@ class MixedModelEquations {
     cross_ = zl.transpose() * x;
   }
 
+  /// Errors of the effects of one level of each term: with a = Λ'z, all terms side by side,
+  /// z'(inner)z = a'M⁻¹a and (cross)z = X'ZΛM⁻¹a, where M = Λ'Z'ZΛ + I.
+  struct LevelErrors {
+    Eigen::MatrixXd inner;  ///< q × q
+    Eigen::MatrixXd cross;  ///< p × q
+  };
+
+  /// `levels` has one level a term; −1 for none. Solved once for each combination.
+  const LevelErrors& errors(const std::vector<std::int32_t>& levels) {
+    const auto known = errors_.find(levels);
+    if (known != errors_.end()) return known->second;
+    Index q = 0;
+    for (const Eigen::MatrixXd& factor : factors_) q += factor.rows();
+    Eigen::MatrixXd a = Eigen::MatrixXd::Zero(size_, q);
+    Index column = 0;
+    for (std::size_t k = 0; k < factors_.size(); ++k) {
+      const Index width = factors_[k].rows();
+      if (levels[k] >= 0)
+        a.block(position(k, levels[k]), column, width, width) = factors_[k].transpose();
+      column += width;
+    }
+    const Eigen::MatrixXd solved = cholesky_.solve(a);
+    return errors_
+        .emplace(levels,
+                 LevelErrors{.inner = a.transpose() * solved, .cross = cross_.transpose() * solved})
+        .first->second;
+  }
+
+ private:
   /// Where the effects of a level of a term begin.
   [[nodiscard]] Index position(std::size_t term, std::int32_t level) const {
     return first_[term] + level * design_.random[term].columns.cols();
   }
 
-  [[nodiscard]] const Eigen::MatrixXd& factor(std::size_t term) const { return factors_[term]; }
-  [[nodiscard]] Index size() const { return size_; }
-
-  /// The variance of x'(β̂ − β) + a'(v̂ − v) over σ², where a = Λ'z: a'M⁻¹a + r'(X'V⁻¹X)⁻¹r with M =
-  /// Λ'Z'ZΛ + I and r = x − X'ZΛM⁻¹a.
-  [[nodiscard]] double error_variance(const Eigen::VectorXd& x, const Eigen::VectorXd& a,
-                                      const Eigen::MatrixXd& fixed_covariance_over_variance) const {
-    const Eigen::VectorXd solved = cholesky_.solve(a);
-    const Eigen::VectorXd rest = x - cross_.transpose() * solved;
-    return a.dot(solved) + rest.dot(fixed_covariance_over_variance * rest);
-  }
-
- private:
   /// √W Z Λ, n × size.
   [[nodiscard]] Sparse loadings() const {
     std::vector<Eigen::Triplet<double>> entries;
@@ -93,6 +110,7 @@ class MixedModelEquations {
   Index size_ = 0;
   Eigen::SimplicialLLT<Sparse> cholesky_;
   Eigen::MatrixXd cross_;  ///< Λ'Z'X
+  std::map<std::vector<std::int32_t>, LevelErrors> errors_;
 };
 
 /// The level of each row in the fit's numbering; −1 for one that the fit did not see.
@@ -118,48 +136,71 @@ std::vector<std::int32_t> levels_of_rows(const FormulaTerm& group, const RandomT
   return codes;
 }
 
-/// The columns and levels of one random term on the new rows.
-struct NewTerm {
-  Eigen::MatrixXd columns;
-  std::vector<std::int32_t> levels;
+/// The random effects of the fit as they meet the new rows.
+struct NewEffects {
+  Eigen::MatrixXd columns;                        ///< rows × q, all terms side by side
+  std::vector<std::vector<std::int32_t>> levels;  ///< a row's level in each term; −1: not seen
 };
 
-void add_conditional(const Design& design, const MixedFit& fit, const Table& rows,
-                     const Eigen::MatrixXd& x, const Eigen::MatrixXd& fixed_covariance,
-                     bool errors_of_effects, Predictions& result) {
-  std::vector<NewTerm> terms;
+NewEffects new_effects(const Design& design, const MixedFit& fit, const Table& rows) {
+  NewEffects effects;
+  effects.levels.assign(static_cast<std::size_t>(rows.rows()),
+                        std::vector<std::int32_t>(design.random.size()));
   for (std::size_t k = 0; k < design.random.size(); ++k) {
     if (fit.random[k].blups.rows() != static_cast<Index>(design.random[k].levels.size()))
       throw InvalidArgument(
           "predict: `fit` has no BLUPs; fit with random_effects = true, or predict for the "
           "population");
-    terms.push_back(
-        {.columns = plan_columns(design.frame, design.frame.random[k], rows, true),
-         .levels = levels_of_rows(design.frame.formula.random[k].group, design.random[k], rows)});
+    const Eigen::MatrixXd columns = plan_columns(design.frame, design.frame.random[k], rows, true);
+    const Index before = effects.columns.cols();
+    effects.columns.conservativeResize(rows.rows(), before + columns.cols());
+    effects.columns.rightCols(columns.cols()) = columns;
+    const std::vector<std::int32_t> levels =
+        levels_of_rows(design.frame.formula.random[k].group, design.random[k], rows);
+    for (std::size_t i = 0; i < levels.size(); ++i) effects.levels[i][k] = levels[i];
   }
-  const bool without_rows = design.fixed.rows() == 0;  // a saved fit: errors of BLUPs need the data
-  const MixedModelEquations equations(design, fit);
+  return effects;
+}
+
+/// Adds z'û to the estimates.
+void add_effects(const MixedFit& fit, const NewEffects& effects, Eigen::VectorXd& estimate) {
+  for (Index i = 0; i < estimate.size(); ++i) {
+    Index column = 0;
+    for (std::size_t k = 0; k < fit.random.size(); ++k) {
+      const std::int32_t level = effects.levels[static_cast<std::size_t>(i)][k];
+      const Index width = fit.random[k].covariance.rows();
+      if (level >= 0)
+        estimate[i] +=
+            fit.random[k].blups.row(level).dot(effects.columns.row(i).segment(column, width));
+      column += width;
+    }
+  }
+}
+
+/// Standard errors of x'β̂ + z'(û − u): of z'u itself where the level was not seen.
+Eigen::VectorXd conditional_errors(const Design& design, const MixedFit& fit,
+                                   const NewEffects& effects, const Eigen::MatrixXd& x,
+                                   const Eigen::MatrixXd& fixed_covariance) {
+  MixedModelEquations equations(design, fit);
   const double variance = fit.residual.sd * fit.residual.sd;
-  for (Index i = 0; i < rows.rows(); ++i) {
-    Eigen::VectorXd a = Eigen::VectorXd::Zero(equations.size());
+  Eigen::VectorXd errors(x.rows());
+  for (Index i = 0; i < x.rows(); ++i) {
+    const std::vector<std::int32_t>& levels = effects.levels[static_cast<std::size_t>(i)];
+    const Eigen::VectorXd z = effects.columns.row(i);
     double unseen = 0;
-    for (std::size_t k = 0; k < terms.size(); ++k) {
-      const Eigen::VectorXd z = terms[k].columns.row(i);
-      const std::int32_t level = terms[k].levels[static_cast<std::size_t>(i)];
-      if (level < 0) {
-        unseen += z.dot(fit.random[k].covariance * z);
-        continue;
-      }
-      result.estimate[i] += fit.random[k].blups.row(level).dot(z);
-      a.segment(equations.position(k, level), z.size()) = equations.factor(k).transpose() * z;
+    Index column = 0;
+    for (std::size_t k = 0; k < levels.size(); ++k) {
+      const Index width = fit.random[k].covariance.rows();
+      const Eigen::VectorXd own = z.segment(column, width);
+      if (levels[k] < 0) unseen += own.dot(fit.random[k].covariance * own);
+      column += width;
     }
-    if (without_rows || !errors_of_effects) {
-      result.standard_error[i] = missing;
-      continue;
-    }
-    const double known = equations.error_variance(x.row(i), a, fixed_covariance / variance);
-    result.standard_error[i] = std::sqrt(unseen + variance * known);
+    const MixedModelEquations::LevelErrors& known = equations.errors(levels);
+    const Eigen::VectorXd rest = x.row(i).transpose() - known.cross * z;
+    errors[i] =
+        std::sqrt(unseen + variance * z.dot(known.inner * z) + rest.dot(fixed_covariance * rest));
   }
+  return errors;
 }
 
 /// The mean at a linear predictor, and its derivative.
@@ -260,8 +301,16 @@ Predictions predict(const Design& design, const MixedFit& fit, const Table& rows
   const Eigen::VectorXd offset = formula_offset(design.frame.formula, rows);
   if (offset.size() > 0) result.estimate += offset;
   result.standard_error = (x * covariance).cwiseProduct(x).rowwise().sum().cwiseSqrt();
-  if (!options.population && !design.random.empty())
-    add_conditional(design, fit, rows, x, covariance, options.errors_of_effects, result);
+  if (!options.population && !design.random.empty()) {
+    const NewEffects effects = new_effects(design, fit, rows);
+    add_effects(fit, effects, result.estimate);
+    const bool with_errors =
+        options.errors_of_effects && design.fixed.rows() > 0;  // a saved fit has no rows
+    if (with_errors)
+      result.standard_error = conditional_errors(design, fit, effects, x, covariance);
+    else
+      result.standard_error.setConstant(missing);
+  }
   const double quantile = normal_quantile(0.5 + options.confidence_level / 2);
   const Eigen::VectorXd half = quantile * result.standard_error;
   const double variance = fit.residual.sd * fit.residual.sd;
