@@ -12,6 +12,7 @@
 namespace rapport {
 namespace {
 
+using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 struct Pairs {
@@ -72,6 +73,13 @@ void make_exact(BlandAltmanResult& r, double z, double n, double level) {
   r.upper.ci = {r.bias + near, r.bias + far, level};
 }
 
+void refuse_exact(const BlandAltmanOptions& options) {
+  if (options.interval == LimitInterval::exact)
+    throw InvalidArgument(
+        "bland_altman: exact intervals are for single pairs; with several ratings a person use the "
+        "approximate ones");
+}
+
 /// One rater's replicates: subjects' means and numbers, and the pooled variance within subjects.
 struct Replicates {
   VectorXd mean;
@@ -129,10 +137,7 @@ BlandAltmanResult bland_altman_replicates(const VectorView& first, const VectorV
   require_same_size("bland_altman", "first", first.size(), "second", second.size());
   require_same_size("bland_altman", "first", first.size(), "subject",
                     static_cast<Index>(subject.size()));
-  if (options.interval == LimitInterval::exact)
-    throw InvalidArgument(
-        "bland_altman: exact intervals are for single pairs; with replicates use the approximate "
-        "ones");
+  refuse_exact(options);
   const Index subjects =
       subject.empty() ? 0 : *std::max_element(subject.begin(), subject.end()) + 1;
   const Replicates a = replicates(first, subject, subjects);
@@ -171,6 +176,55 @@ BlandAltmanResult bland_altman_replicates(const VectorView& first, const VectorV
   }
   r.n_used = static_cast<Index>(both.size());
   r.n_omitted = subjects - r.n_used;
+  return r;
+}
+
+BlandAltmanResult bland_altman_varying(const VectorView& first, const VectorView& second,
+                                       const std::vector<std::int32_t>& subject,
+                                       const BlandAltmanOptions& options) {
+  require_level("bland_altman", "confidence_level", options.confidence_level);
+  require_same_size("bland_altman", "first", first.size(), "second", second.size());
+  require_same_size("bland_altman", "first", first.size(), "subject",
+                    static_cast<Index>(subject.size()));
+  refuse_exact(options);
+  const double level = options.confidence_level;
+  const double z = normal_quantile(0.5 + level / 2);
+  const VectorXd difference = first - second;
+  const Index codes = subject.empty() ? 0 : *std::max_element(subject.begin(), subject.end()) + 1;
+  const Replicates pairs = replicates(difference, subject, codes);
+  const double n = pairs.count.sum();
+  const auto subjects = static_cast<double>((pairs.count.array() > 0).count());
+  if (subjects < 2 || pairs.df < 1)
+    throw DataError("bland_altman: " + std::to_string(static_cast<Index>(n)) + " pairs of " +
+                    std::to_string(static_cast<Index>(subjects)) +
+                    " persons; at least two persons, and one with two pairs, are required");
+  const VectorXd mean = (pairs.count.array() > 0).select(pairs.mean, 0);
+  BlandAltmanResult r{};
+  r.bias = pairs.count.dot(mean) / n;
+  const double between =
+      pairs.count.dot((mean.array() - r.bias).square().matrix()) / (subjects - 1);
+  const double size = (n - pairs.count.squaredNorm() / n) / (subjects - 1);
+  const double heterogeneity = std::max(0.0, (between - pairs.within) / size);
+  r.df = subjects - 1;
+  r.standard_error =
+      std::sqrt(heterogeneity * pairs.count.squaredNorm() / (n * n) + pairs.within / n);
+  r.ci = students_t_interval(r.bias, r.standard_error, r.df, level);
+  r.statistic = r.bias / r.standard_error;
+  r.p_value = students_t_p_value(r.statistic, r.df);
+  const double total = heterogeneity + pairs.within;
+  r.sd = std::sqrt(total);
+  const auto square = [](double x) { return x * x; };
+  const double variance_of_total =
+      2 * (square(between / size) / r.df + square((1 - 1 / size) * pairs.within) / pairs.df);
+  add_limits(r, z, std::sqrt(square(r.standard_error) + z * z * variance_of_total / (4 * total)),
+             level);
+  const std::vector<Index> complete =
+      complete_rows((MatrixXd(first.size(), 2) << first, second).finished());
+  r.proportional =
+      proportional_bias(pick(difference, complete), pick((first + second) / 2, complete));
+  r.within_variance.push_back(pairs.within);
+  r.n_used = static_cast<Index>(subjects);
+  r.n_omitted = codes - r.n_used;
   return r;
 }
 

@@ -42,6 +42,7 @@ struct AgreeOptions {
   bool continuity = false;
   bool lindell = false;
   bool sample_raters = false;
+  bool varying = false;
 };
 
 std::vector<std::string> list_of(const std::string& text, const std::string& option) {
@@ -417,8 +418,9 @@ Outcome run_bland_altman(const Request& request) {
     throw UsageError("--ci: exact intervals are for ratings without --person");
   require(!o.raters.empty(), o, "--raters a,b with --person");
   const Factor person = request.table.factor(o.person);
+  const auto limits = o.varying ? bland_altman_varying : bland_altman_replicates;
   const BlandAltmanResult r =
-      bland_altman_replicates(ratings.values.col(0), ratings.values.col(1), person.codes, options);
+      limits(ratings.values.col(0), ratings.values.col(1), person.codes, options);
   return request.outcome(report::to_json(r), request.table.rows());
 }
 
@@ -673,6 +675,8 @@ void add_agree(CLI::App& program, Chosen& chosen) {
                       "icc: spearman-brown or mcgraw-wong; bland-altman: approximate or exact");
   command->add_option("--person", o.person,
                       "bland-altman: column of persons with replicate ratings");
+  command->add_flag("--varying", o.varying,
+                    "bland-altman --person: the true value varies between a person's pairs");
   command->add_option("--scale-points", o.scale_points, "finn: points of the scale");
   command->add_option("--model", o.model, "finn: oneway (default) or twoway");
   command->add_flag("--continuity", o.continuity, "mcnemar: continuity correction");

@@ -80,6 +80,23 @@ TEST(BlandAltman, ReplicatesByHand) {
   EXPECT_NEAR(r.within_variance.at(1), 2, 1e-15);
 }
 
+// Bland & Altman (1999), 5.3, by hand: differences (1, 3), (2, 2), (6, 4): mean 3, within mean
+// square 4/3, between 2 (1 + 1 + 4) / 2 = 6, heterogeneity (6 − 4/3) / 2.
+TEST(BlandAltman, VaryingValuesByHand) {
+  const Eigen::VectorXd a{{11, 23, 12, 32, 16, 54}};
+  const Eigen::VectorXd b{{10, 20, 10, 30, 10, 50}};
+  const BlandAltmanResult r = bland_altman_varying(a, b, {0, 0, 1, 1, 2, 2});
+  EXPECT_NEAR(r.bias, 3, 1e-14);
+  EXPECT_NEAR(r.sd, std::sqrt(7.0 / 3 + 4.0 / 3), 1e-14);
+  EXPECT_NEAR(r.standard_error, std::sqrt(6.0 / 6), 1e-14);  // balanced: between / N
+  EXPECT_NEAR(r.within_variance.at(0), 4.0 / 3, 1e-14);
+  EXPECT_EQ(r.n_used, 3);
+  EXPECT_THROW((void)bland_altman_varying(a, b, {0, 1, 2, 3, 4, 5}), DataError);
+  EXPECT_THROW(
+      (void)bland_altman_varying(a, b, {0, 0, 1, 1, 2, 2}, {.interval = LimitInterval::exact}),
+      InvalidArgument);
+}
+
 TEST(BlandAltman, Refusals) {
   const Eigen::VectorXd one{{1, missing, 2}};
   const Eigen::VectorXd two{{missing, 1, 3}};

@@ -70,4 +70,14 @@ BlandAltmanResult bland_altman_replicates(const VectorView& first, const VectorV
                                           const std::vector<std::int32_t>& subject,
                                           const BlandAltmanOptions& options = {});
 
+/// With several pairs a subject whose true value varies (Bland & Altman 1999, section 5.3; 2007):
+/// row i is a pair of `subject[i]` (codes from 0, −1 missing), the pairs of a subject were taken
+/// together. sd² = within-subject variance of the differences + that of the subjects' mean
+/// differences, by the one-way analysis of variance. `bias` is the mean of all pairs, its standard
+/// error that of this model; df = subjects − 1; n_used counts subjects. Exact intervals:
+/// InvalidArgument. Throws DataError for fewer than two subjects, or none with two pairs.
+BlandAltmanResult bland_altman_varying(const VectorView& first, const VectorView& second,
+                                       const std::vector<std::int32_t>& subject,
+                                       const BlandAltmanOptions& options = {});
+
 }  // namespace rapport
