@@ -32,14 +32,27 @@ double ratio(const PairCounts& pairs) {
       (pairs.concordant - pairs.discordant) / std::sqrt(untied_x) / std::sqrt(untied_y), -1.0, 1.0);
 }
 
+/// How many pairs of each kind an observation makes, for all observations.
+struct OwnPairs {
+  Eigen::VectorXd concordant;
+  Eigen::VectorXd discordant;
+  Eigen::VectorXd tied_x;
+  Eigen::VectorXd tied_y;
+};
+
+OwnPairs own_pairs(const QuadrantCounts& quadrants) {
+  return {.concordant = concordant_with_each(quadrants),
+          .discordant = discordant_with_each(quadrants),
+          .tied_x = quadrants.equal_x - quadrants.equal_equal,
+          .tied_y = quadrants.equal_y - quadrants.equal_equal};
+}
+
 /// Pair weights w_i + w_j: each observation's weight times its own pairs of each kind.
-double additive(const QuadrantCounts& quadrants, const Eigen::VectorXd& weights) {
-  PairCounts pairs;
-  pairs.concordant = weights.dot(concordant_with_each(quadrants));
-  pairs.discordant = weights.dot(discordant_with_each(quadrants));
-  pairs.tied_x = weights.dot(quadrants.equal_x - quadrants.equal_equal);
-  pairs.tied_y = weights.dot(quadrants.equal_y - quadrants.equal_equal);
-  return ratio(pairs);
+double additive(const OwnPairs& own, const Eigen::VectorXd& weights) {
+  return ratio({.concordant = weights.dot(own.concordant),
+                .discordant = weights.dot(own.discordant),
+                .tied_x = weights.dot(own.tied_x),
+                .tied_y = weights.dot(own.tied_y)});
 }
 
 /// Pair weights w_i · w_j.
@@ -50,9 +63,9 @@ double multiplicative(const DenseRanks& x, const DenseRanks& y, const Eigen::Vec
 double estimate(const DenseRanks& x, const DenseRanks& y, const WeightedTauOptions& options) {
   if (x.distinct() < 2 || y.distinct() < 2) return missing;
   const bool add = options.combine == WeightedTauCombine::add;
-  const QuadrantCounts quadrants = add ? quadrant_counts(x, y) : QuadrantCounts{};
+  const OwnPairs own = add ? own_pairs(quadrant_counts(x, y)) : OwnPairs{};
   const auto with = [&](const Eigen::VectorXd& weights) {
-    return add ? additive(quadrants, weights) : multiplicative(x, y, weights);
+    return add ? additive(own, weights) : multiplicative(x, y, weights);
   };
   switch (options.rank) {
     case WeightedTauRank::order:

@@ -19,10 +19,14 @@ void set_interval(Json& object, const ConfidenceInterval& ci) {
   set_known(object, "ci_upper", ci.upper);
 }
 
+/// A p-value that could not be computed, because the estimate could not, is null; one that the
+/// method does not define is left out.
 void set_test(Json& object, double statistic, double df, double p_value) {
   set_known(object, "statistic", statistic);
-  set_known(object, "df", df);
-  set_known(object, "p_value", p_value);
+  if (df > 0) object.set("df", df);
+  const Json* estimate = object.find("estimate");
+  const bool undefined = estimate != nullptr && std::isnan(estimate->number());
+  if (undefined || !std::isnan(p_value)) object.set("p_value", p_value);
 }
 
 void set_method(Json& object, PValueMethod method, double p_value) {
