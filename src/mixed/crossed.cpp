@@ -2,9 +2,11 @@
 
 #include <Eigen/Cholesky>
 
+#include "dense.hpp"
 #include "node.hpp"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace rapport {
@@ -247,14 +249,19 @@ CrossedCrossProducts::Root CrossedCrossProducts::solve_root(const MatrixXd& gram
   MatrixXd right = gram.topRightCorner(n, fixed_columns_);
   multiply_rows(right, factors);
   Root root;
-  const Eigen::LLT<Eigen::Ref<MatrixXd>> llt(system);  // in place
+  if (!factor_in_place(system)) {
+    root.log_determinant = std::numeric_limits<double>::quiet_NaN();
+    root.gram = MatrixXd::Constant(fixed_columns_, fixed_columns_, root.log_determinant);
+    return root;
+  }
   root.log_determinant = 2 * system.diagonal().array().log().sum();
-  const MatrixXd half = llt.matrixL().solve(right);
+  const auto lower = system.triangularView<Eigen::Lower>();
+  const MatrixXd half = lower.solve(right);
   root.gram = gram.bottomRightCorner(fixed_columns_, fixed_columns_);
   root.gram.noalias() -= half.transpose() * half;
   if (!invert) return root;
-  root.predictor = llt.matrixU().solve(half);
-  root.inverse = llt.solve(MatrixXd::Identity(n, n));
+  root.predictor = system.transpose().triangularView<Eigen::Upper>().solve(half);
+  root.inverse = inverse_of_factored(system);
   return root;
 }
 
@@ -360,7 +367,8 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
     result.gram[at(k)] += tangent_fixed[at(k)] - root.predictor.transpose() * change -
                           zw.transpose() * root.predictor;
     cross[at(k)] = change * projection;
-    moved[at(k)].noalias() = v.selfadjointView<Eigen::Lower>() * zz;
+    moved[at(k)] = MatrixXd::Zero(d, d);
+    add_product(moved[at(k)], 1, v, zz);
     result.log_determinant[k] += moved[at(k)].trace();
   }
   const MatrixXd projected = root.predictor * projection;

@@ -1,5 +1,7 @@
 #include "leaf_kernels.hpp"
 
+#include "dense_kernels.hpp"
+
 namespace rapport {
 namespace {
 
@@ -15,9 +17,7 @@ extern const LeafKernels leaf_kernels_x86_64_v3;
 
 const LeafKernels& leaf_kernels() {
 #if defined(RAPPORT_X86_64_V3_KERNELS)
-  static const bool modern = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                             __builtin_cpu_supports("bmi2");
-  if (modern) return leaf_kernels_x86_64_v3;
+  if (has_x86_64_v3()) return leaf_kernels_x86_64_v3;
 #endif
   return baseline;
 }
