@@ -117,6 +117,9 @@ void CrossedCrossProducts::compress(const ModelColumns& columns) {
         }
       }
     }
+    std::sort(leaf.root_columns.begin(), leaf.root_columns.end());
+    for (std::size_t j = 0; j < leaf.root_columns.size(); ++j)
+      place[at(leaf.root_columns[j])] = static_cast<Index>(j);
     const auto n_root = static_cast<Index>(leaf.root_columns.size());
     MatrixXd work = MatrixXd::Zero(n_rows, leaf_size_ + n_root + m);
     work.leftCols(leaf_size_) = own.leftCols(leaf_size_);
@@ -215,23 +218,36 @@ CrossedCrossProducts::Node CrossedCrossProducts::leaf_node(const Leaf& leaf,
   return node;
 }
 
+void CrossedCrossProducts::add_outer(const Leaf& leaf, const MatrixXd& left, const MatrixXd& right,
+                                     double scale, MatrixXd& gram) const {
+  const auto met = static_cast<Index>(leaf.root_columns.size());
+  const Index q = left.rows();
+  for (Index j = 0; j < met; ++j) {
+    double* column = gram.col(leaf.root_columns[at(j)]).data();
+    for (Index i = j; i < met; ++i) {
+      double sum = 0;
+      for (Index k = 0; k < q; ++k) sum += left(k, i) * right(k, j);
+      column[leaf.root_columns[at(i)]] += scale * sum;
+    }
+  }
+  for (Index j = 0; j < fixed_columns_; ++j) {
+    for (Index i = 0; i < met; ++i)
+      gram(leaf.root_columns[at(i)], root_size_ + j) += scale * left.col(i).dot(right.col(met + j));
+    for (Index i = 0; i < fixed_columns_; ++i)
+      gram(root_size_ + i, root_size_ + j) += scale * left.col(met + i).dot(right.col(met + j));
+  }
+}
+
 MatrixXd CrossedCrossProducts::root_gram(const MatrixXd& leaf_factor,
                                          double& log_determinant) const {
   MatrixXd gram = remainder_;
   for (const Leaf& leaf : leaves_) {
     const GroupNode node = solve_node(leaf.r, leaf.c, leaf_factor);
     log_determinant += node.log_determinant;
-    const auto n = static_cast<Index>(leaf.root_columns.size());
-    const MatrixXd outer = node.half.transpose() * node.half;
-    for (Index j = 0; j < n; ++j)
-      for (Index i = 0; i < n; ++i)
-        gram(leaf.root_columns[at(i)], leaf.root_columns[at(j)]) += outer(i, j);
-    for (Index j = 0; j < fixed_columns_; ++j)
-      for (Index i = 0; i < n; ++i)
-        gram(leaf.root_columns[at(i)], root_size_ + j) += outer(i, n + j);
-    gram.bottomRightCorner(fixed_columns_, fixed_columns_) +=
-        outer.bottomRightCorner(fixed_columns_, fixed_columns_);
+    add_outer(leaf, node.half, node.half, 1, gram);
   }
+  gram.topLeftCorner(root_size_, root_size_).triangularView<Eigen::StrictlyUpper>() =
+      gram.topLeftCorner(root_size_, root_size_).transpose();
   gram.bottomLeftCorner(fixed_columns_, root_size_) =
       gram.topRightCorner(root_size_, fixed_columns_).transpose();
   return gram;
@@ -276,158 +292,204 @@ WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) c
 
 // ---- Derivatives ----
 
-CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
-    const std::vector<MatrixXd>& exact_factors, const MatrixXd& projection) const {
-  const Index n = structure_.n_parameters();
-  const Index n_leaf = structure_.offset(1);
-  const Index d = root_size_;
+/// What the terms of second order share.
+struct CrossedCrossProducts::Sweep {
+  std::vector<MatrixXd> factors;  ///< Λ, regular
+  std::vector<MatrixXd> units;    ///< E of each coordinate
+  const MatrixXd& projection;
+  Root root;
+  std::vector<MatrixXd> tangents;  ///< ∂ of the root's Gram matrix in the eliminated level's
+                                   ///< coordinates, lower triangle
+  std::vector<MatrixXd> cross;  ///< what a coordinate does to Z'V⁻¹W, projected, on the scale of u
+  std::vector<MatrixXd> moved;   ///< (I + Ĝ)⁻¹ ∂Ĝ in the eliminated level's coordinates
+  std::vector<MatrixXd> scaled;  ///< Λ⁻¹ E Λ⁻ᵀ of the root's coordinates
+};
+
+MatrixXd CrossedCrossProducts::on_effects(MatrixXd rows,
+                                          const std::vector<MatrixXd>& factors) const {
+  std::vector<MatrixXd> transposed;
+  for (const MatrixXd& factor : factors) transposed.emplace_back(factor.transpose());
+  multiply_rows(rows, transposed);
+  return rows;
+}
+
+void CrossedCrossProducts::add_leaf_terms(const MatrixXd& leaf_factor, Sweep& sweep,
+                                          SecondOrder& result) const {
   const Index m = fixed_columns_;
-  const Index width = projection.cols();
-  std::vector<MatrixXd> factors;
-  for (const MatrixXd& factor : exact_factors) factors.push_back(regular(factor));
-
-  SecondOrder result;
-  result.log_determinant = VectorXd::Zero(n);
-  result.second_log_determinant = MatrixXd::Zero(n, n);
-  result.gram.assign(at(n), MatrixXd::Zero(m, m));
-  result.second_gram.assign(at(n * n), MatrixXd::Zero(width, width));
-
-  double unused = 0;
-  const MatrixXd gram = root_gram(exact_factors.front(), unused);
-  const Root root = solve_root(gram, factors, true);
-  const MatrixXd& v = root.inverse;
-
-  // The root's predictor and covariance on the scale of b = Λu, as the eliminated groups see them.
-  const auto on_effects = [&](MatrixXd rows) {
-    std::vector<MatrixXd> transposed;
-    for (const MatrixXd& factor : factors) transposed.emplace_back(factor.transpose());
-    multiply_rows(rows, transposed);
-    return rows;
-  };
-  const MatrixXd predictor = on_effects(root.predictor);
-  MatrixXd covariance = on_effects(v);
+  const Index n_leaf = structure_.offset(1);
+  const MatrixXd predictor = on_effects(sweep.root.predictor, sweep.factors);
+  MatrixXd covariance = on_effects(sweep.root.inverse, sweep.factors);
   covariance.transposeInPlace();
-  covariance = on_effects(std::move(covariance));
-
-  // Eliminated groups: their own terms, and the derivatives of the root's Gram matrix.
-  std::vector<MatrixXd> tangents(at(n_leaf), MatrixXd::Zero(d, d + m));
-  std::vector<MatrixXd> tangent_fixed(at(n_leaf), MatrixXd::Zero(m, m));
-  std::vector<MatrixXd> units;
-  for (const CovarianceStructure::Coordinate& c : structure_.coordinates())
-    units.push_back(symmetric_unit(structure_.size(c.level), c.row, c.column));
+  covariance = on_effects(std::move(covariance), sweep.factors);
   for (const Leaf& leaf : leaves_) {
-    const Node node = leaf_node(leaf, exact_factors.front());
+    const Node node = leaf_node(leaf, leaf_factor);
     const auto met = static_cast<Index>(leaf.root_columns.size());
     MatrixXd predictor_met(met, m);
     MatrixXd covariance_met(met, met);
     for (Index j = 0; j < met; ++j) {
+      const double* column = covariance.col(leaf.root_columns[at(j)]).data();
       predictor_met.row(j) = predictor.row(leaf.root_columns[at(j)]);
-      for (Index i = 0; i < met; ++i)
-        covariance_met(i, j) = covariance(leaf.root_columns[at(i)], leaf.root_columns[at(j)]);
+      for (Index i = 0; i < met; ++i) covariance_met(i, j) = column[leaf.root_columns[at(i)]];
     }
     // What remains of the group's B once the root's effects are predicted, and the spread of that
     // prediction.
-    const MatrixXd b = (node.b_fixed - node.b_root * predictor_met) * projection;
+    const MatrixXd b = (node.b_fixed - node.b_root * predictor_met) * sweep.projection;
     const MatrixXd spread = node.b_root * covariance_met * node.b_root.transpose();
     for (Index k = 0; k < n_leaf; ++k) {
-      const MatrixXd& e = units[at(k)];
-      result.log_determinant[k] += node.group.a.cwiseProduct(e).sum();
-      const MatrixXd eb = e * node.group.b;
-      const MatrixXd outer = node.group.b.transpose() * eb;
-      MatrixXd& tangent = tangents[at(k)];
-      for (Index j = 0; j < met; ++j)
-        for (Index i = 0; i < met; ++i)
-          tangent(leaf.root_columns[at(i)], leaf.root_columns[at(j)]) -= outer(i, j);
-      for (Index j = 0; j < m; ++j)
-        for (Index i = 0; i < met; ++i)
-          tangent(leaf.root_columns[at(i)], d + j) -= outer(i, met + j);
-      tangent_fixed[at(k)] -= outer.bottomRightCorner(m, m);
+      const MatrixXd& e = sweep.units[at(k)];
+      const MatrixXd ae = node.group.a * e;
+      result.log_determinant[k] += ae.trace();
+      add_outer(leaf, node.group.b, e * node.group.b, -1, sweep.tangents[at(k)]);
       for (Index l = 0; l <= k; ++l) {
-        const MatrixXd middle = e * node.group.a * units[at(l)];
+        const MatrixXd al = node.group.a * sweep.units[at(l)];
+        const MatrixXd middle = e * al;
         const MatrixXd product = b.transpose() * middle * b;
-        result.add(k, l,
-                   2 * middle.cwiseProduct(spread).sum() -
-                       quadratic_trace(node.group.a * e, node.group.a * units[at(l)]),
+        result.add(k, l, 2 * middle.cwiseProduct(spread).sum() - quadratic_trace(ae, al),
                    product + product.transpose());
       }
     }
   }
+}
 
-  // The root, on the scale of u. `cross` is what a coordinate does to Z'V⁻¹W there, `moved` = (I +
-  // Ĝ)⁻¹ ∂Ĝ.
-  std::vector<MatrixXd> cross(at(n));
-  std::vector<MatrixXd> moved(at(n_leaf));
-  for (Index k = 0; k < n_leaf; ++k) {
-    MatrixXd tangent = std::move(tangents[at(k)]);
-    multiply_rows(tangent, factors);
-    MatrixXd zz = tangent.leftCols(d).transpose();
-    multiply_rows(zz, factors);
-    const MatrixXd zw = tangent.rightCols(m);
-    const MatrixXd change = zw - zz * root.predictor;
-    result.gram[at(k)] += tangent_fixed[at(k)] - root.predictor.transpose() * change -
-                          zw.transpose() * root.predictor;
-    cross[at(k)] = change * projection;
-    moved[at(k)] = MatrixXd::Zero(d, d);
-    add_product(moved[at(k)], 1, v, zz);
-    result.log_determinant[k] += moved[at(k)].trace();
+/// First derivatives of the root in the eliminated level's coordinates.
+void CrossedCrossProducts::add_tangent_terms(Sweep& sweep, SecondOrder& result) const {
+  const Index d = root_size_;
+  const Index m = fixed_columns_;
+  for (std::size_t k = 0; k < sweep.tangents.size(); ++k) {
+    MatrixXd& tangent = sweep.tangents[k];
+    tangent.topLeftCorner(d, d).triangularView<Eigen::StrictlyUpper>() =
+        tangent.topLeftCorner(d, d).transpose();
+    multiply_rows(tangent.topRows(d), sweep.factors);
+    MatrixXd zz = tangent.topLeftCorner(d, d).transpose();
+    multiply_rows(zz, sweep.factors);
+    const MatrixXd zw = tangent.topRightCorner(d, m);
+    const MatrixXd change = zw - zz * sweep.root.predictor;
+    result.gram[k] += tangent.bottomRightCorner(m, m) - sweep.root.predictor.transpose() * change -
+                      zw.transpose() * sweep.root.predictor;
+    sweep.cross[k] = change * sweep.projection;
+    sweep.moved[k] = MatrixXd::Zero(d, d);
+    add_product(sweep.moved[k], 1, sweep.root.inverse, zz);
+    result.log_determinant[static_cast<Index>(k)] += sweep.moved[k].trace();
+    tangent.resize(0, 0);
   }
-  const MatrixXd projected = root.predictor * projection;
-  std::vector<MatrixXd> scaled_units(at(n));  // Λ⁻¹ E Λ⁻ᵀ
-  for (Index k = n_leaf; k < n; ++k) {
-    const Index l = structure_.coordinates()[at(k)].level;
-    const auto lambda = factors[at(l)].triangularView<Eigen::Lower>();
-    const MatrixXd half = lambda.solve(units[at(k)]);
-    scaled_units[at(k)] = lambda.solve(half.transpose());
-    const RootLevel& level = root_levels_[at(l - 1)];
-    const MatrixXd& e = scaled_units[at(k)];
-    cross[at(k)] = MatrixXd::Zero(d, width);
+}
+
+/// First derivatives in the root's own coordinates.
+void CrossedCrossProducts::add_own_terms(Sweep& sweep, SecondOrder& result) const {
+  const MatrixXd& v = sweep.root.inverse;
+  const MatrixXd projected = sweep.root.predictor * sweep.projection;
+  for (Index k = structure_.offset(1); k < structure_.n_parameters(); ++k) {
+    const RootLevel& level = level_of(k);
+    const auto lambda =
+        sweep.factors[at(structure_.coordinates()[at(k)].level)].triangularView<Eigen::Lower>();
+    const MatrixXd half = lambda.solve(sweep.units[at(k)]);
+    const MatrixXd e = lambda.solve(half.transpose());
+    sweep.scaled[at(k)] = e;
+    sweep.cross[at(k)] = MatrixXd::Zero(root_size_, projected.cols());
     for (Index g = 0; g < level.n_groups; ++g) {
       const Index first = level.first + g * level.size;
-      const auto rows = root.predictor.middleRows(first, level.size);
-      cross[at(k)].middleRows(first, level.size) = e * projected.middleRows(first, level.size);
+      const auto rows = sweep.root.predictor.middleRows(first, level.size);
+      sweep.cross[at(k)].middleRows(first, level.size) =
+          e * projected.middleRows(first, level.size);
       result.gram[at(k)] -= rows.transpose() * e * rows;
       result.log_determinant[k] +=
           e.trace() - e.cwiseProduct(v.block(first, first, level.size, level.size)).sum();
     }
   }
-  std::vector<MatrixXd> solved(at(n));
-  for (Index k = 0; k < n; ++k) solved[at(k)] = v * cross[at(k)];
+}
+
+const CrossedCrossProducts::RootLevel& CrossedCrossProducts::level_of(Index coordinate) const {
+  return root_levels_[at(structure_.coordinates()[at(coordinate)].level - 1)];
+}
+
+/// tr(E_k A E_l A) with A = I − (I + Ĝ)⁻¹, both coordinates of the root.
+double CrossedCrossProducts::own_trace(const Sweep& sweep, Index k, Index l) const {
+  const MatrixXd& v = sweep.root.inverse;
+  const MatrixXd& e = sweep.scaled[at(k)];
+  const MatrixXd& f = sweep.scaled[at(l)];
+  const RootLevel& own = level_of(k);
+  const RootLevel& other = level_of(l);
+  if (own.size == 1 && other.size == 1) {
+    const auto block = v.block(own.first, other.first, own.n_groups, other.n_groups);
+    double sum = block.squaredNorm();
+    if (own.first == other.first) sum += static_cast<double>(own.n_groups) - 2 * block.trace();
+    return e(0, 0) * f(0, 0) * sum;
+  }
+  double sum = 0;
+  for (Index h = 0; h < other.n_groups; ++h)
+    for (Index g = 0; g < own.n_groups; ++g) {
+      const Index row = own.first + g * own.size;
+      const Index column = other.first + h * other.size;
+      MatrixXd a = -v.block(row, column, own.size, other.size);
+      if (row == column) a.diagonal().array() += 1;
+      sum += quadratic_trace(e * a, f * a.transpose());
+    }
+  return sum;
+}
+
+/// tr(E_k V ∂Ĝ V), V = (I + Ĝ)⁻¹: a coordinate of the root and one of the eliminated level.
+double CrossedCrossProducts::mixed_trace(const Sweep& sweep, Index k, Index l) const {
+  const RootLevel& own = level_of(k);
+  const MatrixXd& moved = sweep.moved[at(l)];
+  const MatrixXd& v = sweep.root.inverse;
+  const Index n = own.n_groups * own.size;
+  double sum = 0;
+  for (Index i = 0; i < own.size; ++i)
+    for (Index j = 0; j < own.size; ++j) {
+      double entry = 0;  // Σ over groups of (∂ĜV)_ij within V's blocks
+      for (Index g = 0; own.size > 1 && g < own.n_groups; ++g)
+        entry += moved.row(own.first + g * own.size + i).dot(v.col(own.first + g * own.size + j));
+      if (own.size == 1)
+        entry = moved.middleRows(own.first, n).cwiseProduct(v.middleRows(own.first, n)).sum();
+      sum += sweep.scaled[at(k)](i, j) * entry;
+    }
+  return sum;
+}
+
+CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
+    const std::vector<MatrixXd>& factors, const MatrixXd& projection) const {
+  const Index n = structure_.n_parameters();
+  const Index n_leaf = structure_.offset(1);
+  const Index m = fixed_columns_;
+  SecondOrder result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.second_log_determinant = MatrixXd::Zero(n, n);
+  result.gram.assign(at(n), MatrixXd::Zero(m, m));
+  result.second_gram.assign(at(n * n), MatrixXd::Zero(projection.cols(), projection.cols()));
+
+  Sweep sweep{{},
+              {},
+              projection,
+              {},
+              {},
+              std::vector<MatrixXd>(at(n)),
+              std::vector<MatrixXd>(at(n_leaf)),
+              std::vector<MatrixXd>(at(n))};
+  for (const MatrixXd& factor : factors) sweep.factors.push_back(regular(factor));
+  for (const CovarianceStructure::Coordinate& c : structure_.coordinates())
+    sweep.units.push_back(symmetric_unit(structure_.size(c.level), c.row, c.column));
+  sweep.tangents.assign(at(n_leaf), MatrixXd::Zero(root_size_ + m, root_size_ + m));
+  double unused = 0;
+  sweep.root = solve_root(root_gram(factors.front(), unused), sweep.factors, true);
+  add_leaf_terms(factors.front(), sweep, result);
+  add_tangent_terms(sweep, result);
+  add_own_terms(sweep, result);
+
+  std::vector<MatrixXd> solved;
+  for (const MatrixXd& cross : sweep.cross) solved.emplace_back(sweep.root.inverse * cross);
   for (Index k = 0; k < n; ++k)
     for (Index l = 0; l <= k; ++l) {
-      const MatrixXd product = cross[at(k)].transpose() * solved[at(l)];
+      const MatrixXd product = sweep.cross[at(k)].transpose() * solved[at(l)];
       MatrixXd gram_term = -(product + product.transpose());
-      double log_term = 0;
       if (k < n_leaf) {
-        log_term = -quadratic_trace(moved[at(k)], moved[at(l)]);
-      } else {
-        const RootLevel& own = root_levels_[at(structure_.coordinates()[at(k)].level - 1)];
-        const MatrixXd& e = scaled_units[at(k)];
-        if (l < n_leaf) {
-          for (Index g = 0; g < own.n_groups; ++g) {
-            const Index first = own.first + g * own.size;
-            log_term += e.cwiseProduct(moved[at(l)].middleRows(first, own.size) *
-                                       v.middleCols(first, own.size))
-                            .sum();
-          }
-        } else {
-          const RootLevel& other = root_levels_[at(structure_.coordinates()[at(l)].level - 1)];
-          const MatrixXd& f = scaled_units[at(l)];
-          for (Index h = 0; h < other.n_groups; ++h)
-            for (Index g = 0; g < own.n_groups; ++g) {
-              const Index row = own.first + g * own.size;
-              const Index column = other.first + h * other.size;
-              MatrixXd a = -v.block(row, column, own.size, other.size);
-              if (row == column) a.diagonal().array() += 1;
-              log_term -= quadratic_trace(e * a, f * a.transpose());
-            }
-        }
-        if (l >= n_leaf) {
-          // Both own: + 2 B'E A E B with A = I − (I + Ĝ)⁻¹.
-          const MatrixXd direct = cross[at(k)].transpose() * cross[at(l)];
-          gram_term += direct + direct.transpose();
-        }
+        result.add(k, l, -quadratic_trace(sweep.moved[at(k)], sweep.moved[at(l)]), gram_term);
+      } else if (l < n_leaf) {
+        result.add(k, l, mixed_trace(sweep, k, l), gram_term);
+      } else {  // B'EAEB with A = I − (I + Ĝ)⁻¹
+        const MatrixXd direct = sweep.cross[at(k)].transpose() * sweep.cross[at(l)];
+        gram_term += direct + direct.transpose();
+        result.add(k, l, -own_trace(sweep, k, l), gram_term);
       }
-      result.add(k, l, log_term, gram_term);
     }
   return result;
 }

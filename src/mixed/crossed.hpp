@@ -49,6 +49,7 @@ class CrossedCrossProducts final : public CrossProducts {
   struct Node;
   struct Root;
   struct SecondOrder;
+  struct Sweep;
 
   CrossedCrossProducts(const CrossedCrossProducts&) = default;
   void compress(const ModelColumns& columns);
@@ -63,6 +64,19 @@ class CrossedCrossProducts final : public CrossProducts {
                                 const std::vector<Eigen::MatrixXd>& factors, bool invert) const;
   [[nodiscard]] SecondOrder second_order(const std::vector<Eigen::MatrixXd>& factors,
                                          const Eigen::MatrixXd& projection) const;
+
+  /// Lower triangle of gram += scale · left'right, in the places of the leaf's columns.
+  void add_outer(const Leaf& leaf, const Eigen::MatrixXd& left, const Eigen::MatrixXd& right,
+                 double scale, Eigen::MatrixXd& gram) const;
+  /// Rows on the scale of b = Λu from those of u.
+  [[nodiscard]] Eigen::MatrixXd on_effects(Eigen::MatrixXd rows,
+                                           const std::vector<Eigen::MatrixXd>& factors) const;
+  void add_leaf_terms(const Eigen::MatrixXd& leaf_factor, Sweep& sweep, SecondOrder& result) const;
+  void add_tangent_terms(Sweep& sweep, SecondOrder& result) const;
+  void add_own_terms(Sweep& sweep, SecondOrder& result) const;
+  [[nodiscard]] const RootLevel& level_of(Index coordinate) const;
+  [[nodiscard]] double own_trace(const Sweep& sweep, Index k, Index l) const;
+  [[nodiscard]] double mixed_trace(const Sweep& sweep, Index k, Index l) const;
 
   CovarianceStructure structure_;
   Index fixed_columns_;

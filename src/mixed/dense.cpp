@@ -1,11 +1,10 @@
 #include "dense.hpp"
 
-#include <algorithm>
-#include <vector>
-
 #include <Eigen/Cholesky>
 
 #include "dense_kernels.hpp"
+#include <algorithm>
+#include <vector>
 
 namespace rapport {
 namespace {
@@ -17,11 +16,13 @@ constexpr Index block_size = 96;
 
 #if defined(RAPPORT_X86_64_V3_KERNELS)
 /// Runs the kernel if the processor has it and the work is worth packing.
-bool run_kernel(Block c, double alpha, const StridedMatrix& a, const StridedMatrix& b, Index inner) {
+bool run_kernel(Block c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
+                Index inner) {
   constexpr Index small = 16;
   if (!has_x86_64_v3() || c.rows() < small || inner < small) return false;
   std::vector<double> scratch(static_cast<std::size_t>(product_scratch_size(c.cols())));
-  product_x86_64_v3({c.rows(), c.cols(), inner}, alpha, a, b, c.data(), c.outerStride(), scratch.data());
+  product_x86_64_v3({c.rows(), c.cols(), inner}, alpha, a, b, c.data(), c.outerStride(),
+                    scratch.data());
   return true;
 }
 #else
@@ -35,8 +36,8 @@ StridedMatrix transposed(const MatrixView& m) { return {m.data(), m.outerStride(
 
 bool has_x86_64_v3() {
 #if defined(RAPPORT_X86_64_V3_KERNELS)
-  static const bool has =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("bmi2");
   return has;
 #else
   return false;
@@ -48,11 +49,13 @@ void add_product(Block c, double alpha, const MatrixView& a, const MatrixView& b
 }
 
 void add_product_transposed(Block c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, plain(a), transposed(b), a.cols())) c.noalias() += alpha * a * b.transpose();
+  if (!run_kernel(c, alpha, plain(a), transposed(b), a.cols()))
+    c.noalias() += alpha * a * b.transpose();
 }
 
 void add_transposed_product(Block c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, transposed(a), plain(b), a.rows())) c.noalias() += alpha * a.transpose() * b;
+  if (!run_kernel(c, alpha, transposed(a), plain(b), a.rows()))
+    c.noalias() += alpha * a.transpose() * b;
 }
 
 bool factor_in_place(MatrixXd& matrix) {
@@ -66,14 +69,15 @@ bool factor_in_place(MatrixXd& matrix) {
     matrix.block(k, k, size, size) = lower;
     matrix.block(k, k + size, size, below).setZero();
     if (below == 0) break;
-    const MatrixXd inverse = lower.triangularView<Eigen::Lower>().solve(MatrixXd::Identity(size, size));
+    const MatrixXd inverse =
+        lower.triangularView<Eigen::Lower>().solve(MatrixXd::Identity(size, size));
     MatrixXd panel = MatrixXd::Zero(below, size);
     add_product_transposed(panel, 1, matrix.block(k + size, k, below, size), inverse);
     matrix.block(k + size, k, below, size) = panel;
     for (Index j = 0; j < below; j += block_size) {
       const Index width = std::min(block_size, below - j);
-      add_product_transposed(matrix.block(k + size + j, k + size + j, below - j, width), -1, panel.bottomRows(below - j),
-                             panel.middleRows(j, width));
+      add_product_transposed(matrix.block(k + size + j, k + size + j, below - j, width), -1,
+                             panel.bottomRows(below - j), panel.middleRows(j, width));
     }
   }
   return true;
@@ -86,8 +90,9 @@ MatrixXd inverse_of_factored(const MatrixXd& lower) {
   constexpr Index stripe = 2 * block_size;
   for (Index i = 0; i < n; i += block_size) {
     const Index size = std::min(block_size, n - i);
-    const MatrixXd diagonal =
-        lower.block(i, i, size, size).triangularView<Eigen::Lower>().solve(MatrixXd::Identity(size, size));
+    const MatrixXd diagonal = lower.block(i, i, size, size)
+                                  .triangularView<Eigen::Lower>()
+                                  .solve(MatrixXd::Identity(size, size));
     root.block(i, i, size, size) = diagonal;
     for (Index j = 0; j < i; j += stripe) {
       const Index width = std::min(stripe, i - j);
@@ -99,7 +104,8 @@ MatrixXd inverse_of_factored(const MatrixXd& lower) {
   MatrixXd inverse = MatrixXd::Zero(n, n);
   for (Index i = 0; i < n; i += block_size) {
     const Index size = std::min(block_size, n - i);
-    add_transposed_product(inverse.block(i, 0, size, i + size), 1, root.block(i, i, n - i, size), root.block(i, 0, n - i, i + size));
+    add_transposed_product(inverse.block(i, 0, size, i + size), 1, root.block(i, i, n - i, size),
+                           root.block(i, 0, n - i, i + size));
   }
   inverse.triangularView<Eigen::StrictlyUpper>() = inverse.transpose();
   return inverse;

@@ -1,6 +1,7 @@
 #pragma once
 
-// A matrix product on raw memory for processors with AVX2 and FMA; under the rules of leaf_kernels.hpp.
+// A matrix product on raw memory for processors with AVX2 and FMA; under the rules of
+// leaf_kernels.hpp.
 
 #include <cstddef>
 
@@ -29,8 +30,8 @@ constexpr std::ptrdiff_t product_scratch_size(std::ptrdiff_t columns) {
 
 #if defined(RAPPORT_X86_64_V3_KERNELS)
 /// c (column stride `c_column`) += alpha · a · b.
-void product_x86_64_v3(const ProductSize& size, double alpha, const StridedMatrix& a, const StridedMatrix& b, double* c,
-                       std::ptrdiff_t c_column, double* scratch);
+void product_x86_64_v3(const ProductSize& size, double alpha, const StridedMatrix& a,
+                       const StridedMatrix& b, double* c, std::ptrdiff_t c_column, double* scratch);
 #endif
 
 /// True if this processor has them.

@@ -1,5 +1,6 @@
-// The matrix product for processors with AVX2 and FMA; compiled with -march=x86-64-v3. Blocks as in Goto & van de Geijn (2008),
-// "Anatomy of high-performance matrix multiplication": a 12 × 4 tile of c stays in registers.
+// The matrix product for processors with AVX2 and FMA; compiled with -march=x86-64-v3. Blocks as in
+// Goto & van de Geijn (2008), "Anatomy of high-performance matrix multiplication": a 12 × 4 tile of
+// c stays in registers.
 #include "dense_kernels.hpp"
 
 namespace rapport {
@@ -16,14 +17,17 @@ inline Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); 
 void pack_rows(const StridedMatrix& a, std::ptrdiff_t rows, std::ptrdiff_t inner, double* out) {
   for (std::ptrdiff_t first = 0; first < rows; first += tile_rows)
     for (std::ptrdiff_t k = 0; k < inner; ++k)
-      for (std::ptrdiff_t i = first; i < first + tile_rows; ++i) *out++ = i < rows ? a.data[i * a.row + k * a.column] : 0;
+      for (std::ptrdiff_t i = first; i < first + tile_rows; ++i)
+        *out++ = i < rows ? a.data[i * a.row + k * a.column] : 0;
 }
 
 /// Slivers of `tile_columns` columns, each sliver row by row, padded with 0.
-void pack_columns(const StridedMatrix& b, std::ptrdiff_t inner, std::ptrdiff_t columns, double* out) {
+void pack_columns(const StridedMatrix& b, std::ptrdiff_t inner, std::ptrdiff_t columns,
+                  double* out) {
   for (std::ptrdiff_t first = 0; first < columns; first += tile_columns)
     for (std::ptrdiff_t k = 0; k < inner; ++k)
-      for (std::ptrdiff_t j = first; j < first + tile_columns; ++j) *out++ = j < columns ? b.data[k * b.row + j * b.column] : 0;
+      for (std::ptrdiff_t j = first; j < first + tile_columns; ++j)
+        *out++ = j < columns ? b.data[k * b.row + j * b.column] : 0;
 }
 
 void multiply_tile(std::ptrdiff_t inner, const double* a, const double* b, double* tile) {
@@ -65,8 +69,9 @@ inline std::ptrdiff_t least(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ?
 
 }  // namespace
 
-void product_x86_64_v3(const ProductSize& size, double alpha, const StridedMatrix& a, const StridedMatrix& b, double* c,
-                       std::ptrdiff_t c_column, double* scratch) {
+void product_x86_64_v3(const ProductSize& size, double alpha, const StridedMatrix& a,
+                       const StridedMatrix& b, double* c, std::ptrdiff_t c_column,
+                       double* scratch) {
   double* packed_a = scratch;
   double* packed_b = packed_a + product_inner_block * product_row_block;
   double tile[tile_rows * tile_columns];
