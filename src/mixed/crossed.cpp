@@ -79,74 +79,107 @@ CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
 
 // ---- Compression ----
 
+namespace {
+
+/// A value on the model's internal scale.
+double internal_value(const ModelColumns& columns, const ModelColumn& source, Index row) {
+  const double scaled = (source.values[row] - source.shift) * source.scale;
+  return columns.root_weight.size() == 0 ? scaled : scaled * columns.root_weight[row];
+}
+
+/// Rows sorted by group: those of group g from begin[g] to begin[g + 1].
+struct SortedRows {
+  std::vector<Index> rows;
+  std::vector<Index> begin;
+
+  explicit SortedRows(const GroupingLevel& level)
+      : rows(level.group.size()), begin(at(level.n_groups + 1), 0) {
+    for (const std::int32_t g : level.group) ++begin[static_cast<std::size_t>(g) + 1];
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    std::vector<Index> next(begin.begin(), begin.end() - 1);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      rows[at(next[static_cast<std::size_t>(level.group[i])]++)] = static_cast<Index>(i);
+  }
+};
+
+}  // namespace
+
+/// The columns of the root that a row meets, ascending.
+std::vector<Index> CrossedCrossProducts::columns_of_row(const ModelColumns& columns,
+                                                        Index row) const {
+  std::vector<Index> result;
+  for (std::size_t l = 0; l < root_levels_.size(); ++l)
+    for (Index j = 0; j < root_levels_[l].size; ++j)
+      result.push_back(root_levels_[l].first +
+                       columns.levels[l + 1].group[at(row)] * root_levels_[l].size + j);
+  return result;
+}
+
 void CrossedCrossProducts::compress(const ModelColumns& columns) {
   const Index m = fixed_columns_;
-  const Index d = root_size_ + m;
-  remainder_ = MatrixXd::Zero(d, d);
-  const GroupingLevel& leaf_level = columns.levels.front();
-  std::vector<Index> begin(at(leaf_level.n_groups + 1), 0);
-  for (const std::int32_t g : leaf_level.group) ++begin[static_cast<std::size_t>(g) + 1];
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  std::vector<Index> rows(at(columns.rows));
-  std::vector<Index> next(begin.begin(), begin.end() - 1);
-  for (Index i = 0; i < columns.rows; ++i)
-    rows[at(next[static_cast<std::size_t>(leaf_level.group[at(i)])]++)] = i;
-
-  const auto value = [&](const ModelColumn& source, Index row) {
-    const double scaled = (source.values[row] - source.shift) * source.scale;
-    return columns.root_weight.size() == 0 ? scaled : scaled * columns.root_weight[row];
-  };
-  leaves_.resize(at(leaf_level.n_groups));
-  std::vector<Index> place(at(root_size_),
-                           -1);  // of a root column among those that the group meets
-  for (Index g = 0; g < leaf_level.n_groups; ++g) {
-    Leaf& leaf = leaves_[at(g)];
-    const Index n_rows = begin[at(g + 1)] - begin[at(g)];
-    MatrixXd own(n_rows, leaf_size_ + m);
-    for (Index i = 0; i < n_rows; ++i) {
-      const Index row = rows[at(begin[at(g)] + i)];
-      for (Index j = 0; j < leaf_size_; ++j) own(i, j) = value(leaf_level.columns[at(j)], row);
-      for (Index j = 0; j < m; ++j) own(i, leaf_size_ + j) = value(columns.fixed[at(j)], row);
-      for (std::size_t l = 0; l < root_levels_.size(); ++l) {
-        const RootLevel& level = root_levels_[l];
-        for (Index j = 0; j < level.size; ++j) {
-          const Index column = level.first + columns.levels[l + 1].group[at(row)] * level.size + j;
-          if (place[at(column)] >= 0) continue;
-          place[at(column)] = static_cast<Index>(leaf.root_columns.size());
-          leaf.root_columns.push_back(column);
-        }
-      }
-    }
-    std::sort(leaf.root_columns.begin(), leaf.root_columns.end());
-    for (std::size_t j = 0; j < leaf.root_columns.size(); ++j)
-      place[at(leaf.root_columns[j])] = static_cast<Index>(j);
-    const auto n_root = static_cast<Index>(leaf.root_columns.size());
-    MatrixXd work = MatrixXd::Zero(n_rows, leaf_size_ + n_root + m);
-    work.leftCols(leaf_size_) = own.leftCols(leaf_size_);
-    work.rightCols(m) = own.rightCols(m);
-    for (Index i = 0; i < n_rows; ++i) {
-      const Index row = rows[at(begin[at(g)] + i)];
-      for (std::size_t l = 0; l < root_levels_.size(); ++l) {
-        const RootLevel& level = root_levels_[l];
-        for (Index j = 0; j < level.size; ++j) {
-          const Index column = level.first + columns.levels[l + 1].group[at(row)] * level.size + j;
-          work(i, leaf_size_ + place[at(column)]) =
-              value(columns.levels[l + 1].columns[at(j)], row);
-        }
-      }
-    }
-    GroupFactor factor = factor_group(work, leaf_size_);
-    leaf.r = std::move(factor.r);
-    residual_rows_ += n_rows - (leaf.r.diagonal().array() != 0).count();
-    leaf.c = std::move(factor.c);
-    const MatrixXd left = work.rightCols(n_root + m).transpose() * work.rightCols(n_root + m);
-    std::vector<Index> position = leaf.root_columns;
-    for (Index j = 0; j < m; ++j) position.push_back(root_size_ + j);
-    for (Index j = 0; j < left.cols(); ++j)
-      for (Index i = 0; i < left.rows(); ++i)
-        remainder_(position[at(i)], position[at(j)]) += left(i, j);
-    for (const Index column : leaf.root_columns) place[at(column)] = -1;
+  remainder_ = MatrixXd::Zero(root_size_ + m, root_size_ + m);
+  const SortedRows sorted(columns.levels.front());
+  leaves_.resize(at(columns.levels.front().n_groups));
+  for (std::size_t g = 0; g < leaves_.size(); ++g) {
+    const std::vector<Index> rows(sorted.rows.begin() + sorted.begin[g],
+                                  sorted.rows.begin() + sorted.begin[g + 1]);
+    compress_leaf(columns, rows, leaves_[g]);
   }
+  remainder_.topLeftCorner(root_size_, root_size_).triangularView<Eigen::StrictlyUpper>() =
+      remainder_.topLeftCorner(root_size_, root_size_).transpose();
+  remainder_.bottomLeftCorner(m, root_size_) = remainder_.topRightCorner(root_size_, m).transpose();
+}
+
+void CrossedCrossProducts::compress_leaf(const ModelColumns& columns,
+                                         const std::vector<Index>& rows, Leaf& leaf) {
+  const Index m = fixed_columns_;
+  const auto n_rows = static_cast<Index>(rows.size());
+  std::vector<std::vector<Index>> met_by_row;
+  MatrixXd own(n_rows, leaf_size_ + m);
+  for (Index i = 0; i < n_rows; ++i) {
+    for (Index j = 0; j < leaf_size_; ++j)
+      own(i, j) = internal_value(columns, columns.levels.front().columns[at(j)], rows[at(i)]);
+    for (Index j = 0; j < m; ++j)
+      own(i, leaf_size_ + j) = internal_value(columns, columns.fixed[at(j)], rows[at(i)]);
+    met_by_row.push_back(columns_of_row(columns, rows[at(i)]));
+    leaf.root_columns.insert(leaf.root_columns.end(), met_by_row.back().begin(),
+                             met_by_row.back().end());
+  }
+  std::sort(leaf.root_columns.begin(), leaf.root_columns.end());
+  leaf.root_columns.erase(std::unique(leaf.root_columns.begin(), leaf.root_columns.end()),
+                          leaf.root_columns.end());
+
+  // A row has few columns of the root: its products are added as they are, and those of C taken
+  // away. X and y are left with residuals.
+  const MatrixXd fixed = own.rightCols(m);
+  GroupFactor factor = factor_group(own, leaf_size_);
+  const auto met = static_cast<Index>(leaf.root_columns.size());
+  leaf.r = std::move(factor.r);
+  leaf.c = MatrixXd::Zero(leaf_size_, met + m);
+  residual_rows_ += n_rows - (leaf.r.diagonal().array() != 0).count();
+  for (Index i = 0; i < n_rows; ++i) {
+    const std::vector<Index>& row_columns = met_by_row[at(i)];
+    std::vector<double> values;
+    for (std::size_t l = 0; l < root_levels_.size(); ++l)
+      for (const ModelColumn& source : columns.levels[l + 1].columns)
+        values.push_back(internal_value(columns, source, rows[at(i)]));
+    for (std::size_t a = 0; a < values.size(); ++a) {
+      const auto place =
+          std::lower_bound(leaf.root_columns.begin(), leaf.root_columns.end(), row_columns[a]) -
+          leaf.root_columns.begin();
+      leaf.c.col(place) += values[a] * own.row(i).head(leaf_size_).transpose();
+      for (std::size_t b = 0; b <= a; ++b)
+        remainder_(row_columns[a], row_columns[b]) += values[a] * values[b];
+      remainder_.row(row_columns[a]).tail(m) += values[a] * fixed.row(i);
+    }
+  }
+  add_outer(leaf, leaf.c, leaf.c, -1, remainder_);
+  leaf.c.rightCols(m) = factor.c;
+  for (Index j = 0; j < m; ++j)
+    for (Index i = 0; i < met; ++i)
+      remainder_(leaf.root_columns[at(i)], root_size_ + j) -=
+          leaf.c.col(i).dot(leaf.c.col(met + j));
+  remainder_.bottomRightCorner(m, m).noalias() += own.rightCols(m).transpose() * own.rightCols(m);
 }
 
 void CrossedCrossProducts::multiply_rows(Eigen::Ref<MatrixXd> rows,
@@ -283,6 +316,16 @@ CrossedCrossProducts::Root CrossedCrossProducts::solve_root(const MatrixXd& gram
 
 WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
   WeightedGram result;
+  if (std::all_of(factors.begin() + 1, factors.end(),
+                  [](const MatrixXd& f) { return f.isZero(0); })) {
+    result.gram = remainder_.bottomRightCorner(fixed_columns_, fixed_columns_);
+    for (const Leaf& leaf : leaves_) {
+      const GroupNode node = solve_node(leaf.r, leaf.c.rightCols(fixed_columns_), factors.front());
+      result.log_determinant += node.log_determinant;
+      result.gram.noalias() += node.half.transpose() * node.half;
+    }
+    return result;
+  }
   const MatrixXd gram = root_gram(factors.front(), result.log_determinant);
   const Root root = solve_root(gram, factors, false);
   result.log_determinant += root.log_determinant;

@@ -53,6 +53,8 @@ class CrossedCrossProducts final : public CrossProducts {
 
   CrossedCrossProducts(const CrossedCrossProducts&) = default;
   void compress(const ModelColumns& columns);
+  [[nodiscard]] std::vector<Index> columns_of_row(const ModelColumns& columns, Index row) const;
+  void compress_leaf(const ModelColumns& columns, const std::vector<Index>& rows, Leaf& leaf);
   [[nodiscard]] Node leaf_node(const Leaf& leaf, const Eigen::MatrixXd& factor) const;
   /// Gram matrix of [Z of the root, X, y] weighted by V₁⁻¹; adds log|V₁|.
   [[nodiscard]] Eigen::MatrixXd root_gram(const Eigen::MatrixXd& leaf_factor,

@@ -72,11 +72,21 @@ struct LeafKernels {
   /// gram (width × width, by columns) += ΣC'M⁻¹C; returns Σlog|M|.
   double (*value)(const LeafBlocks& blocks, const double* factor, double* gram);
   void (*derivatives)(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const LeafSums& sums);
+  /// second (width × width by columns, for each s ≥ t at s(s + 1)/2 + t) += ΣB'(E_s A E_t + E_t A
+  /// E_s)B.
+  void (*second)(const LeafBlocks& blocks, const double* factor, double* second);
   void (*compress)(const LeafRows& rows, const LeafRowsResult& result);
 };
 
 /// The kernels for this processor.
 const LeafKernels& leaf_kernels();
+
+/// Doubles of scratch memory that `second` needs.
+constexpr long leaf_second_scratch_size(long q, long width) {
+  const long pairs = q * (q + 1) / 2;
+  return LeafBlocks::lanes *
+         (7 * q * q + 2 * q * width + 3 * q + pairs * (pairs + 1) / 2 * width * (width + 1) / 2);
+}
 
 /// Doubles of scratch memory that a call needs.
 constexpr long leaf_scratch_size(long q, long width, long rank) {

@@ -150,6 +150,7 @@ void leaf_derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, cons
   Pivoting<Fixed> pivoting = make_pivoting<Fixed>(q, scratch);
   Lanes* y = scratch.take(q * q);  // L⁻¹R, then D⁻¹L⁻¹R
   Lanes* z = scratch.take(q * q);
+  Lanes* whole = scratch.take(q * q);
   Lanes* b = scratch.take(q * width);
   Lanes* v = scratch.take(q);
   Lanes* x = scratch.take(q);
@@ -170,32 +171,12 @@ void leaf_derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, cons
     const Lanes* r = lanes_at(blocks.values + block * blocks.block_size());
     const Lanes* c = r + pairs;
     pivoting.factorize(r, adjoint.factor);
-    for (int j = 0; j < q; ++j) {  // columns of R
-      for (int i = 0; i < q; ++i) {
-        if (i <= j)
-          y[j * q + i] = r[j * (j + 1) / 2 + i];
-        else
-          y[j * q + i] = Lanes{};
-      }
-      pivoting.solve(y + j * q);
-      for (int i = 0; i < q; ++i) z[j * q + i] = y[j * q + i] * pivoting.inverse_d[i];
-    }
+    weighted_products<Fixed>(pivoting, q, width, r, c, y, z, v, whole, b);
     for (int j = 0, t = 0; j < q; ++j)
       for (int i = j; i < q; ++i, ++t) {
-        Lanes sum = {};
-        for (int k = 0; k < q; ++k) sum += z[i * q + k] * y[j * q + k];
-        a[t] = sum;
+        a[t] = whole[j * q + i];
         k_trace[t] = Lanes{};
       }
-    for (int j = 0; j < width; ++j) {
-      for (int i = 0; i < q; ++i) v[i] = c[j * q + i];
-      pivoting.solve(v);
-      for (int i = 0; i < q; ++i) {
-        Lanes sum = {};
-        for (int k = 0; k < q; ++k) sum += z[i * q + k] * v[k];
-        b[j * q + i] = sum;
-      }
-    }
     for (int f = 0; f < adjoint.rank; ++f) {
       const double* factor = adjoint.trace_factor + f * width;
       for (int i = 0; i < q; ++i) x[i] = Lanes{};
@@ -258,6 +239,89 @@ void leaf_derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, cons
     }
 }
 
+/// A and B of one block from L⁻¹R and L⁻¹C; `y`, `z` and `v` are scratch.
+template <int Fixed>
+void weighted_products(const Pivoting<Fixed>& pivoting, int n_q, int width, const Lanes* r,
+                       const Lanes* c, Lanes* y, Lanes* z, Lanes* v, Lanes* a, Lanes* b) {
+  const int q = Fixed > 0 ? Fixed : n_q;
+  for (int j = 0; j < q; ++j) {
+    for (int i = 0; i < q; ++i) y[j * q + i] = i <= j ? r[j * (j + 1) / 2 + i] : Lanes{};
+    pivoting.solve(y + j * q);
+    for (int i = 0; i < q; ++i) z[j * q + i] = y[j * q + i] * pivoting.inverse_d[i];
+  }
+  for (int j = 0; j < q; ++j)
+    for (int i = 0; i < q; ++i) {
+      Lanes sum = {};
+      for (int k = 0; k < q; ++k) sum += z[i * q + k] * y[j * q + k];
+      a[j * q + i] = sum;
+    }
+  for (int j = 0; j < width; ++j) {
+    for (int i = 0; i < q; ++i) v[i] = c[j * q + i];
+    pivoting.solve(v);
+    for (int i = 0; i < q; ++i) {
+      Lanes sum = {};
+      for (int k = 0; k < q; ++k) sum += z[i * q + k] * v[k];
+      b[j * q + i] = sum;
+    }
+  }
+}
+
+template <int Fixed>
+void leaf_second(const LeafBlocks& blocks, const double* factor, double* second) {
+  const int q = Fixed > 0 ? Fixed : blocks.q;
+  const int pairs = q * (q + 1) / 2;
+  const int width = blocks.width;
+  const int triangle = width * (width + 1) / 2;
+  Scratch scratch{blocks.scratch};
+  Pivoting<Fixed> pivoting = make_pivoting<Fixed>(q, scratch);
+  Lanes* y = scratch.take(q * q);
+  Lanes* z = scratch.take(q * q);
+  Lanes* a = scratch.take(q * q);
+  Lanes* middle = scratch.take(q * q);
+  Lanes* v = scratch.take(q);
+  Lanes* b = scratch.take(q * width);
+  Lanes* moved = scratch.take(q * width);
+  Lanes* sums = scratch.take(pairs * (pairs + 1) / 2 * triangle);
+  clear(sums, pairs * (pairs + 1) / 2 * triangle);
+  for (long block = 0; block < blocks.n_blocks; ++block) {
+    const Lanes* r = lanes_at(blocks.values + block * blocks.block_size());
+    pivoting.factorize(r, factor);
+    weighted_products<Fixed>(pivoting, q, width, r, r + pairs, y, z, v, a, b);
+    Lanes* sum = sums;
+    for (int sj = 0, s = 0; sj < q; ++sj)
+      for (int si = sj; si < q; ++si, ++s)
+        for (int tj = 0, t = 0; tj < q && t <= s; ++tj)
+          for (int ti = tj; ti < q && t <= s; ++ti, ++t) {
+            // E_s A E_t + its transpose; E of (i, j) is e_i e_j' + e_j e_i', once if i = j.
+            clear(middle, q * q);
+            const auto add = [&](int i, int j, int k, int l) {
+              middle[l * q + i] += a[k * q + j];
+              middle[i * q + l] += a[k * q + j];
+            };
+            add(si, sj, ti, tj);
+            if (ti != tj) add(si, sj, tj, ti);
+            if (si != sj) add(sj, si, ti, tj);
+            if (si != sj && ti != tj) add(sj, si, tj, ti);
+            for (int col = 0; col < width; ++col) {
+              for (int i = 0; i < q; ++i) {
+                Lanes value = {};
+                for (int k = 0; k < q; ++k) value += middle[k * q + i] * b[col * q + k];
+                moved[i] = value;
+              }
+              for (int row = 0; row <= col; ++row, ++sum)
+                for (int i = 0; i < q; ++i) *sum += b[row * q + i] * moved[i];
+            }
+          }
+  }
+  for (int p = 0; p < pairs * (pairs + 1) / 2; ++p, second += width * width)
+    for (int col = 0; col < width; ++col)
+      for (int row = 0; row <= col; ++row) {
+        const double total = sum_of(*sums++);
+        second[col * width + row] += total;
+        if (row != col) second[row * width + col] += total;
+      }
+}
+
 double value(const LeafBlocks& blocks, const double* factor, double* gram) {
   switch (blocks.q) {
     case 1:
@@ -285,6 +349,19 @@ void derivatives(const LeafBlocks& blocks, const LeafAdjoint& adjoint, const Lea
       return leaf_derivatives<4>(blocks, adjoint, sums);
     default:
       return leaf_derivatives<0>(blocks, adjoint, sums);
+  }
+}
+
+void second(const LeafBlocks& blocks, const double* factor, double* out) {
+  switch (blocks.q) {
+    case 1:
+      return leaf_second<1>(blocks, factor, out);
+    case 2:
+      return leaf_second<2>(blocks, factor, out);
+    case 3:
+      return leaf_second<3>(blocks, factor, out);
+    default:
+      return leaf_second<0>(blocks, factor, out);
   }
 }
 

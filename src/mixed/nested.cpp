@@ -383,9 +383,13 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
 
 namespace {
 
+MatrixXd symmetric_part_twice(const MatrixXd& m) { return m + m.transpose(); }
+
+}  // namespace
+
 /// First and second derivatives of the Gram matrix that a group receives, in the coordinates of the
 /// levels below it.
-struct Tangents {
+struct NestedCrossProducts::Tangents {
   std::vector<MatrixXd> first;   ///< n
   std::vector<MatrixXd> second;  ///< (k, l), k ≥ l, at k(k + 1)/2 + l
 
@@ -395,9 +399,42 @@ struct Tangents {
   MatrixXd& at_pair(Index k, Index l) { return second[at(k * (k + 1) / 2 + l)]; }
 };
 
-MatrixXd symmetric_part_twice(const MatrixXd& m) { return m + m.transpose(); }
-
-}  // namespace
+void NestedCrossProducts::add_leaf_jet(const Run& run, const MatrixXd& factor, GramJet& jet,
+                                       Tangents& tangents) const {
+  const Level& leaf = levels_.front();
+  const Index n = structure_.offset(1);
+  const Index square = leaf.width * leaf.width;
+  const LeafTerms terms =
+      leaf_terms(run, factor, MatrixXd(leaf.width, 0), VectorXd::Zero(leaf.width));
+  std::vector<double> scratch(at(leaf_second_scratch_size(leaf.size, leaf.width)));
+  std::vector<double> second(at(n_pairs(n_pairs(leaf.size)) * square), 0);
+  const LeafBlocks blocks = {leaves_.data() + run.first_block * lanes * leaf_doubles(),
+                             nullptr,
+                             run.n_blocks,
+                             static_cast<int>(leaf.size),
+                             static_cast<int>(leaf.width),
+                             scratch.data()};
+  leaf_kernels().second(blocks, factor.data(), second.data());
+  const auto pair_of = [&](Index k) {
+    const CovarianceStructure::Coordinate& c = structure_.coordinates()[at(k)];
+    return Pair{c.row, c.column};
+  };
+  const auto square_at = [&](const std::vector<double>& values, Index position) {
+    return Eigen::Map<const MatrixXd>(values.data() + position * square, leaf.width, leaf.width);
+  };
+  for (Index k = 0; k < n; ++k) {
+    const Pair own = pair_of(k);
+    const Index s = pair_index(leaf.size, own.row, own.column);
+    jet.log_determinant[k] += (own.row == own.column ? 1 : 2) * terms.a[at(s)];
+    tangents.first[at(k)] -= square_at(terms.b_outer, s);
+    for (Index l = 0; l <= k; ++l) {
+      const Pair other = pair_of(l);
+      const Index t = pair_index(leaf.size, other.row, other.column);
+      jet.second_log_determinant(k, l) -= contracted(terms.a_a, leaf.size, own, other);
+      tangents.at_pair(k, l) += square_at(second, n_pairs(s) + t);
+    }
+  }
+}
 
 GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   const Index n = structure_.n_parameters();
@@ -433,15 +470,9 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   double unused = 0;
   std::vector<MatrixXd> grams = leaf_grams(factors, unused);
   if (depth() > 0) {
-    const std::vector<MatrixXd> e = units(0);
     tangents.assign(grams.size(), Tangents(structure_.offset(1), levels_.front().width));
     for (const Run& run : runs_)
-      for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
-           ++slot) {
-        if (leaf_group_[at(slot)] < 0) continue;
-        const GroupNode node = solve_node(leaf_r(slot), leaf_c(slot), factors.front());
-        add_own(node.a, node.b, e, 0, tangents[at(run.parent)]);
-      }
+      add_leaf_jet(run, factors.front(), result, tangents[at(run.parent)]);
   }
   for (Index l = 1; l < depth(); ++l) {
     const Level& level = levels_[at(l)];

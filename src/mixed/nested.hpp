@@ -76,6 +76,10 @@ class NestedCrossProducts final : public CrossProducts {
   [[nodiscard]] std::vector<Eigen::MatrixXd> leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
                                                         double& log_determinant) const;
   struct LeafTerms;
+  struct Tangents;
+  /// What a run of innermost groups adds to the second derivatives in full.
+  void add_leaf_jet(const Run& run, const Eigen::MatrixXd& factor, GramJet& jet,
+                    Tangents& tangents) const;
   [[nodiscard]] LeafTerms leaf_terms(const Run& run, const Eigen::MatrixXd& factor,
                                      const Eigen::MatrixXd& trace_factor,
                                      const Eigen::VectorXd& data_vector) const;
