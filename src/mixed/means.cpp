@@ -1,14 +1,12 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
-#include <rapport/math/minimize.hpp>
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 
 namespace rapport {
 namespace {
