@@ -60,8 +60,7 @@ class Study {
     if (panel_.has_therapist()) attempt("therapist effects", [&] { therapists(); });
     if (!columns_.dropout.empty()) attempt("dropout", [&] { dropout(); });
     attempt("change", [&] { change(); });
-    attempt("ruptures",
-            [&] { result_.ruptures = find_ruptures(panel_, alliance(), options_.ruptures); });
+    attempt("ruptures", [&] { ruptures(); });
     return std::move(result_);
   }
 
@@ -307,6 +306,13 @@ class Study {
   void change() {
     result_.change =
         outcome_change(result_.patients, panel_, outcome(), options_.outcome_reliability);
+  }
+
+  void ruptures() {
+    result_.ruptures = find_ruptures(panel_, alliance(), options_.ruptures);
+    result_.aftermath =
+        rupture_aftermath(panel_, *result_.ruptures, outcome(), options_.ruptures.repair_sessions,
+                          options_.confidence_level);
   }
 
   [[nodiscard]] RaterAgreement agree(const Eigen::VectorXd& client,

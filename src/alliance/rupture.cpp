@@ -1,6 +1,7 @@
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/math/distributions.hpp>
 #include <rapport/math/moments.hpp>
 
 #include <algorithm>
@@ -205,6 +206,43 @@ void validate(const RuptureOptions& options) {
   require_at_least("find_ruptures", "repair_sessions", options.repair_sessions, 1);
 }
 
+/// The outcome's mean over the next sessions less its last value before the rupture; NaN where
+/// either is missing.
+double change_after(const Panel& panel, const Rupture& rupture, const VectorView& outcome,
+                    Index sessions_after) {
+  const auto patient = static_cast<std::size_t>(rupture.patient);
+  double before = missing;
+  double sum = 0;
+  Index count = 0;
+  for (Index k = panel.first[patient]; k < panel.first[patient + 1]; ++k) {
+    const Index row = panel.order[static_cast<std::size_t>(k)];
+    if (is_missing(outcome[row])) continue;
+    if (panel.session[row] < rupture.session) before = outcome[row];
+    if (panel.session[row] > rupture.session && count < sessions_after) {
+      sum += outcome[row];
+      ++count;
+    }
+  }
+  return count == 0 ? missing : sum / static_cast<double>(count) - before;
+}
+
+/// Welch's (1947) comparison of two means.
+void compare(const Moments& unrepaired, const Moments& repaired, double level,
+             RuptureAftermath& result) {
+  result.difference = result.standard_error = result.p_value = missing;
+  result.ci = {.lower = missing, .upper = missing, .level = level};
+  if (unrepaired.n_used < 2 || repaired.n_used < 2) return;
+  const double a = unrepaired.variance / static_cast<double>(unrepaired.n_used);
+  const double b = repaired.variance / static_cast<double>(repaired.n_used);
+  const double df = (a + b) * (a + b) /
+                    (a * a / static_cast<double>(unrepaired.n_used - 1) +
+                     b * b / static_cast<double>(repaired.n_used - 1));
+  result.difference = unrepaired.mean - repaired.mean;
+  result.standard_error = std::sqrt(a + b);
+  result.ci = students_t_interval(result.difference, result.standard_error, df, level);
+  result.p_value = students_t_p_value(result.difference / result.standard_error, df);
+}
+
 }  // namespace
 
 std::string_view name_of(RuptureRule rule) {
@@ -261,6 +299,40 @@ RuptureAnalysis find_ruptures(const Panel& panel, const VectorView& alliance,
       result.concordance.push_back(
           concordance_of(options.rules[i], named[i], options.rules[j], named[j]));
   return result;
+}
+
+std::vector<RuptureAftermath> rupture_aftermath(const Panel& panel, const RuptureAnalysis& analysis,
+                                                const VectorView& outcome, Index sessions_after,
+                                                double level) {
+  require_same_size("rupture_aftermath", "outcome", outcome.size(), "panel", panel.rows());
+  require_at_least("rupture_aftermath", "sessions_after", sessions_after, 1);
+  std::vector<RuptureAftermath> results;
+  for (const auto& [rule, name] : rule_names) {
+    std::vector<double> repaired;
+    std::vector<double> unrepaired;
+    bool any = false;
+    for (const Rupture& rupture : analysis.ruptures) {
+      if (rupture.rule != rule) continue;
+      any = true;
+      (rupture.repaired ? repaired : unrepaired)
+          .push_back(change_after(panel, rupture, outcome, sessions_after));
+    }
+    if (!any) continue;
+    const auto moments_of = [](const std::vector<double>& x) {
+      return moments(Eigen::Map<const Eigen::VectorXd>(x.data(), static_cast<Index>(x.size())));
+    };
+    const Moments of_repaired = moments_of(repaired);
+    const Moments of_unrepaired = moments_of(unrepaired);
+    RuptureAftermath one{};
+    one.rule = rule;
+    one.n_repaired = of_repaired.n_used;
+    one.n_unrepaired = of_unrepaired.n_used;
+    one.change_repaired = of_repaired.mean;
+    one.change_unrepaired = of_unrepaired.mean;
+    compare(of_unrepaired, of_repaired, level, one);
+    results.push_back(one);
+  }
+  return results;
 }
 
 }  // namespace rapport

@@ -68,7 +68,9 @@ void write(const Json& value, int indent, int depth, std::string& out) {
     out += value.boolean() ? "true" : "false";
   } else if (value.is_number()) {
     const double number = value.number();
-    out += std::isfinite(number) ? shortest_decimal(number) : "null";
+    // "-0" would be read back as the integer 0.
+    const bool negative_zero = number == 0 && std::signbit(number);
+    out += !std::isfinite(number) ? "null" : (negative_zero ? "-0.0" : shortest_decimal(number));
   } else if (value.is_string()) {
     out += quoted(value.string());
   } else if (value.is_array()) {

@@ -258,6 +258,22 @@ Json ruptures_json(const RuptureAnalysis& analysis, const Table& table,
   return rows;
 }
 
+Json aftermath_json(const std::vector<RuptureAftermath>& aftermath) {
+  Json rows = Json::array();
+  for (const RuptureAftermath& a : aftermath)
+    rows.push_back(Json::object({{"rule", name_of(a.rule)},
+                                 {"n_repaired", count(a.n_repaired)},
+                                 {"n_unrepaired", count(a.n_unrepaired)},
+                                 {"change_repaired", a.change_repaired},
+                                 {"change_unrepaired", a.change_unrepaired},
+                                 {"difference", Json::object({{"estimate", a.difference},
+                                                              {"standard_error", a.standard_error},
+                                                              {"ci_lower", a.ci.lower},
+                                                              {"ci_upper", a.ci.upper},
+                                                              {"p_value", a.p_value}})}}));
+  return rows;
+}
+
 Json concordance_json(const RuptureAnalysis& analysis) {
   Json rows = Json::array();
   for (const RuleConcordance& c : analysis.concordance)
@@ -338,6 +354,7 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
   if (study.congruence) result.set("congruence", to_json(*study.congruence));
   if (study.ruptures) {
     result.set("ruptures", ruptures_json(*study.ruptures, table, study.columns.patient));
+    result.set("rupture_aftermath", aftermath_json(study.aftermath));
     result.set("rupture_concordance", concordance_json(*study.ruptures));
   }
   Json models = Json::object();

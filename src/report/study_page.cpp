@@ -719,9 +719,26 @@ class StudyPage {
           {std::string(name_of(c.first)) + " and " + std::string(name_of(c.second)), count(c.both),
            count(c.only_first), count(c.only_second), number(c.kappa)});
     PageSection section{.title = "Ruptures and repairs",
-                        .blocks = {std::move(table), std::move(between)}};
+                        .blocks = {std::move(table), aftermath(), std::move(between)}};
     if (!a.ruptures.empty()) section.blocks.emplace_back(rupture_figure());
     return section;
+  }
+
+  PageTable aftermath() const {
+    PageTable table{.caption = "The outcome after a rupture, against its last value before",
+                    .header = {"Rule", "repaired: n", "change", "unrepaired: n", "change",
+                               "difference", ci_heading(level_), "p"},
+                    .rows = {},
+                    .note =
+                        "Mean of the next three sessions less the value before; unrepaired − "
+                        "repaired by Welch's t, ruptures "
+                        "taken as independent."};
+    for (const RuptureAftermath& a : study_.aftermath)
+      table.rows.push_back({std::string(name_of(a.rule)), count(a.n_repaired),
+                            number(a.change_repaired), count(a.n_unrepaired),
+                            number(a.change_unrepaired), number(a.difference), interval(a.ci),
+                            p_value(a.p_value)});
+    return table;
   }
 
   /// The trajectories of the patients with the deepest ruptures.

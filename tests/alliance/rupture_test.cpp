@@ -108,6 +108,35 @@ TEST(Rupture, ShiftingAndScalingTheRatingsChangesNothing) {
     EXPECT_EQ(sessions(moved, rule), sessions(one_dip, rule)) << name_of(rule);
 }
 
+TEST(Rupture, AftermathIsTheOutcomeAfterLessTheOutcomeBefore) {
+  // Two patients with a repaired and two with an unrepaired fall in session 3; outcomes by hand.
+  const std::string repaired[] = {"60", "60", "40", "60", "60"};
+  const std::string unrepaired[] = {"60", "60", "40", "40", "40"};
+  const std::vector<std::vector<std::string>> outcomes = {{"9", "10", "12", "8", "6"},
+                                                          {"9", "10", "12", "7", "5"},
+                                                          {"9", "10", "12", "12", "14"},
+                                                          {"9", "10", "12", "13", "NA"}};
+  std::string text = "p,s,a,y\n";
+  for (std::size_t p = 0; p < 4; ++p)
+    for (std::size_t s = 0; s < 5; ++s)
+      text += "P" + std::to_string(p) + "," + std::to_string(s + 1) + "," +
+              (p < 2 ? repaired : unrepaired)[s] + "," + outcomes[p][s] + "\n";
+  const Table table = parse_csv(text);
+  const Panel panel = make_panel(table, {.patient = "p", .session = "s", .therapist = ""});
+  const RuptureAnalysis analysis =
+      find_ruptures(panel, table.numbers("a"), {.rules = {RuptureRule::gumz}});
+  const auto aftermath = rupture_aftermath(panel, analysis, table.numbers("y"));
+  ASSERT_EQ(aftermath.size(), 1U);
+  EXPECT_EQ(aftermath[0].n_repaired, 2);
+  EXPECT_DOUBLE_EQ(aftermath[0].change_repaired, (-3.0 - 4.0) / 2);
+  EXPECT_DOUBLE_EQ(aftermath[0].change_unrepaired, 3);
+  EXPECT_DOUBLE_EQ(aftermath[0].difference, 6.5);
+  // Welch on (3, 3) and (−3, −4): the variance of the first is 0, so df = 1 and the error √(0.5/2).
+  EXPECT_DOUBLE_EQ(aftermath[0].standard_error, 0.5);
+  EXPECT_NEAR(aftermath[0].p_value, 2 * (0.5 - std::atan(13.0) / std::acos(-1.0)), 1e-12)
+      << "t on 1 df is Cauchy";
+}
+
 TEST(Rupture, NamesAreReadBack) {
   for (const RuptureRule rule :
        {RuptureRule::stiles, RuptureRule::srs_alert, RuptureRule::control_chart})

@@ -18,6 +18,7 @@ TEST(Json, WritesTheShortestDecimalThatReadsBack) {
   EXPECT_EQ(Json(0.1).dump(), "0.1");
   EXPECT_EQ(Json(308.0).dump(), "308");
   EXPECT_EQ(Json(1e-9).dump(), "1e-09");
+  EXPECT_TRUE(std::signbit(parse_json(Json(-0.0).dump()).number()));
   EXPECT_EQ(Json(std::nan("")).dump(), "null");
   EXPECT_EQ(Json(-std::numeric_limits<double>::infinity()).dump(), "null");
 }

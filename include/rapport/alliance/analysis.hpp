@@ -84,6 +84,7 @@ struct [[nodiscard]] StudyAnalysis {
   std::optional<DropoutHazard> dropout;
   std::optional<OutcomeChange> change;
   std::optional<RuptureAnalysis> ruptures;
+  std::vector<RuptureAftermath> aftermath;  ///< of the outcome, by rule
   std::vector<StudyModel> models;
   std::vector<std::string> warnings;
   double level;  ///< of every interval

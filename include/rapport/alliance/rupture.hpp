@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rapport/base/interval.hpp>
 #include <rapport/data/panel.hpp>
 
 #include <optional>
@@ -81,5 +82,27 @@ struct [[nodiscard]] RuptureAnalysis {
 /// Looks for ruptures in `alliance` (higher is better) by every rule.
 RuptureAnalysis find_ruptures(const Panel& panel, const VectorView& alliance,
                               const RuptureOptions& options = {});
+
+/// How the outcome goes on after ruptures by one rule: its mean over the next `repair_sessions`
+/// sessions less its last value before the rupture. Ruptures are taken as independent; patients
+/// with several are not, so read the interval as a guide.
+struct RuptureAftermath {
+  RuptureRule rule;
+  Index n_repaired;  ///< with an outcome on both sides
+  Index n_unrepaired;
+  double change_repaired;  ///< mean; NaN without any
+  double change_unrepaired;
+  double difference;      ///< unrepaired − repaired; NaN below two of either
+  double standard_error;  ///< Welch's
+  ConfidenceInterval ci;
+  double p_value;
+};
+
+/// One entry a rule that found any rupture.
+[[nodiscard]] std::vector<RuptureAftermath> rupture_aftermath(const Panel& panel,
+                                                              const RuptureAnalysis& analysis,
+                                                              const VectorView& outcome,
+                                                              Index sessions_after = 3,
+                                                              double level = 0.95);
 
 }  // namespace rapport
