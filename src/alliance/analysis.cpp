@@ -42,10 +42,12 @@ class Study {
     require_variation(columns_.alliance);
     require_variation(columns_.outcome);
     require_repeated_sessions();
+    prepare_sessions();
     describe_all();
     check_therapists();
     attempt("correlations", [&] { correlations(); });
     attempt("within and between effects", [&] { disaggregation(); });
+    attempt("ways of centring", [&] { specifications(); });
     attempt("alliance by session", [&] { by_session(); });
     if (!columns_.treatment.empty()) attempt("alliance by treatment", [&] { by_treatment(); });
     attempt("lagged models", [&] { lagged(); });
@@ -126,6 +128,17 @@ class Study {
                                "have random intercepts only");
   }
 
+  void prepare_sessions() {
+    result_.session_table = table_;
+    const Eigen::VectorXd& x = alliance();
+    const Eigen::VectorXd deviation = detrended_within_group(x, panel_.patient, panel_.session);
+    result_.session_table.set("alliance_detrended",
+                              Eigen::VectorXd(x - within_group(x, panel_.patient) + deviation));
+    if (!columns_.dropout.empty())
+      result_.session_table.set("leaves",
+                                leaving_sessions(panel_, table_.numbers(columns_.dropout)));
+  }
+
   void describe_all() {
     std::vector<std::string> names = {columns_.alliance, columns_.outcome};
     if (!columns_.therapist_alliance.empty()) names.push_back(columns_.therapist_alliance);
@@ -167,11 +180,12 @@ class Study {
 
   const FittedModel& fit(const std::string& name, const std::string& question,
                          const std::string& formula, bool of_patients = false) {
-    result_.models.push_back({.name = name,
-                              .of_patients = of_patients,
-                              .question = question,
-                              .model = FittedModel(formula, of_patients ? result_.patients : table_,
-                                                   options_.confidence_level)});
+    result_.models.push_back(
+        {.name = name,
+         .of_patients = of_patients,
+         .question = question,
+         .model = FittedModel(formula, of_patients ? result_.patients : result_.session_table,
+                              options_.confidence_level)});
     const FittedModel& model = result_.models.back().model;
     if (!model.fit().optimizer.converged)
       result_.warnings.push_back("model `" + name +
@@ -206,6 +220,37 @@ class Study {
           "the patients' mean alliance has a reliability of " +
           text(result_.disaggregation->reliability) +
           ": the uncorrected between-patient effect is drawn towards the within-patient one");
+  }
+
+  /// The same question by other centrings, so that a reader sees what depends on the choice.
+  void specifications() {
+    const StudyModel* main = nullptr;
+    for (const StudyModel& model : result_.models)
+      if (model.name == "within_between") main = &model;
+    if (main == nullptr) return;
+    result_.specifications.push_back(
+        {.model = main->name,
+         .estimand = "person-mean centred, time in the model: sessions above the patient's own "
+                     "mean, the outcome's course apart",
+         .effect = result_.disaggregation->within});
+    const auto add = [&](const std::string& name, const std::string& estimand,
+                         const std::string& term, const std::string& rest) {
+      const FittedModel& model =
+          fit(name, estimand,
+              terms_.outcome + " ~ " + term + rest + treatment_term() + " + " + terms_.random);
+      result_.specifications.push_back(
+          {.model = name, .estimand = estimand, .effect = model.effect(term)});
+    };
+    const std::string time = " + " + terms_.session;
+    add("not_centred", "no centring: a blend of the effects within and between patients",
+        terms_.alliance, time);
+    add("without_time",
+        "person-mean centred without time: shared trends of alliance and outcome count as effect",
+        terms_.within, " + " + between_terms());
+    add("detrended",
+        "deviations from the patient's own line over sessions: only what departs from the "
+        "patient's trend",
+        "within(alliance_detrended, " + terms_.patient + ")", time + " + " + between_terms());
   }
 
   void by_session() {
@@ -298,9 +343,7 @@ class Study {
   }
 
   void dropout() {
-    Table sessions = table_;
-    sessions.set("leaves", leaving_sessions(panel_, table_.numbers(columns_.dropout)));
-    result_.dropout = dropout_hazard(sessions, columns_, options_.confidence_level);
+    result_.dropout = dropout_hazard(result_.session_table, columns_, options_.confidence_level);
   }
 
   void change() {

@@ -77,7 +77,7 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
     outcome.text += "\nThe page: " + arguments.report + "\n";
   }
   if (!arguments.tables.empty()) {
-    write_tables(arguments.tables, report::study_tables(study, table, page));
+    write_tables(arguments.tables, report::study_tables(study, page));
     outcome.text += "\nThe tables: " + arguments.tables + "\n";
   }
   return outcome;

@@ -326,6 +326,13 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
   result.set("correlations", Json::object({{"pairs", std::move(pairs)}}));
   if (study.disaggregation)
     result.set("disaggregation", disaggregation_json(*study.disaggregation));
+  if (!study.specifications.empty()) {
+    Json specifications = Json::array();
+    for (const SpecifiedEffect& one : study.specifications)
+      specifications.push_back(
+          with(with(to_json(one.effect), "model", one.model), "estimand", one.estimand));
+    result.set("specifications", std::move(specifications));
+  }
   Json moderation = Json::object();
   if (study.session_moderation)
     moderation.set("session", by_session_json(*study.session_moderation));

@@ -326,7 +326,23 @@ class StudyPage {
                  " % within, " + number(100 * d.r_squared_between, 0) + " % between patients, " +
                  number(100 * d.r_squared_total, 0) + " % in all. λ = " + number(d.reliability) +
                  ".";
-    return {.title = "Within and between patients", .blocks = {levels_figure(d), std::move(table)}};
+    PageSection section{.title = "Within and between patients",
+                        .blocks = {levels_figure(d), std::move(table)}};
+    if (!study_.specifications.empty()) section.blocks.emplace_back(specifications());
+    return section;
+  }
+
+  PageTable specifications() const {
+    PageTable table{.caption = "The same effect under other centrings",
+                    .header = estimate_header("Model", level_),
+                    .rows = {},
+                    .note = ""};
+    for (const SpecifiedEffect& one : study_.specifications) {
+      table.rows.push_back(row(one.model, one.effect));
+      table.note += (table.note.empty() ? "" : "; ") + one.model + ": " + one.estimand;
+    }
+    table.note += ".";
+    return table;
   }
 
   /// Each patient's own least-squares line over the patient's range, and the two slopes of the

@@ -57,8 +57,7 @@ std::string markdown_of(const PageTable& table) {
 
 }  // namespace
 
-std::vector<TableFile> study_tables(const StudyAnalysis& study, const Table& table,
-                                    const Page& page) {
+std::vector<TableFile> study_tables(const StudyAnalysis& study, const Page& page) {
   std::vector<TableFile> files;
   for (const PageSection& section : page.sections) {
     int number = 0;
@@ -70,14 +69,7 @@ std::vector<TableFile> study_tables(const StudyAnalysis& study, const Table& tab
       files.push_back({.name = name + ".md", .content = markdown_of(*one)});
     }
   }
-  Table sessions = table;
-  if (!study.columns.dropout.empty()) {
-    const Panel panel = make_panel(table, {.patient = study.columns.patient,
-                                           .session = study.columns.session,
-                                           .therapist = study.columns.therapist});
-    sessions.set("leaves", leaving_sessions(panel, table.numbers(study.columns.dropout)));
-  }
-  files.push_back({.name = "sessions.csv", .content = to_csv(sessions)});
+  files.push_back({.name = "sessions.csv", .content = to_csv(study.session_table)});
   files.push_back({.name = "patients.csv", .content = to_csv(study.patients)});
   return files;
 }

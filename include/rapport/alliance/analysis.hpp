@@ -45,6 +45,13 @@ struct StudyCorrelation {
   WithinBetweenResult correlation;
 };
 
+/// The within-patient effect under one way of centring, and what it then means.
+struct SpecifiedEffect {
+  std::string model;     ///< name among the models
+  std::string estimand;  ///< in a sentence
+  ContrastEstimate effect;
+};
+
 /// A model of the study, by the name that results refer to.
 struct StudyModel {
   std::string name;
@@ -77,7 +84,11 @@ struct [[nodiscard]] StudyAnalysis {
   std::optional<StudyCrossLagged> cross_lagged;
   std::optional<ResponseSurfaceResult>
       congruence;  ///< outcome on both ratings, with a random intercept of the patient
-  Table patients;  ///< as patient_table makes it
+  std::vector<SpecifiedEffect> specifications;  ///< what changes with the centring
+  Table patients;                               ///< as patient_table makes it
+  /// The rows analysed, with `alliance_detrended` (the patient's mean plus the deviation from the
+  /// patient's own line over sessions) and, where the study has dropout, `leaves`.
+  Table session_table;
   std::optional<EarlyAlliance> early;
   std::optional<PerspectiveComparison> perspectives;
   std::optional<TherapistEffects> therapists;

@@ -41,9 +41,8 @@ struct TableFile {
 };
 
 /// The tables of a page as CSV and Markdown, named by their section and place, and the two data
-/// sets that the models rest on: sessions.csv (the rows analysed, with `leaves` where the study has
-/// dropout) and patients.csv.
-[[nodiscard]] std::vector<TableFile> study_tables(const StudyAnalysis& study, const Table& table,
-                                                  const Page& page);
+/// sets that the models rest on: sessions.csv (StudyAnalysis::session_table) and
+/// patients.csv.
+[[nodiscard]] std::vector<TableFile> study_tables(const StudyAnalysis& study, const Page& page);
 
 }  // namespace rapport::report
