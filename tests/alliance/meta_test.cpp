@@ -153,7 +153,7 @@ double definition(const MetaData& data, double study, double effect, bool restri
         m(i, j) += study;
     }
   Eigen::MatrixXd x = Eigen::MatrixXd::Ones(k, data.moderators.cols() + 1);
-  x.rightCols(data.moderators.cols()) = data.moderators;
+  if (data.moderators.cols() > 0) x.rightCols(data.moderators.cols()) = data.moderators;
   const Eigen::MatrixXd inverse = m.inverse();
   const Eigen::MatrixXd information = x.transpose() * inverse * x;
   const Eigen::VectorXd r =
