@@ -46,6 +46,27 @@ void require_fitting_sizes(const std::string& function, const MetaData& data) {
                           " coefficients; needs at least one effect more");
 }
 
+/// A sampling covariance has the variances on its diagonal, and nothing between studies.
+void require_covariance_of_studies(const std::string& function, const MetaData& data) {
+  if (data.covariance.size() == 0) return;
+  const auto study_of = [&](Index i) {
+    return data.study.empty() ? static_cast<std::int32_t>(i)
+                              : data.study[static_cast<std::size_t>(i)];
+  };
+  for (Index j = 0; j < data.covariance.cols(); ++j) {
+    if (!(std::abs(data.covariance(j, j) - data.variance[j]) <= 1e-8 * data.variance[j]))
+      throw InvalidArgument(function + ": `covariance` has " +
+                            shortest_decimal(data.covariance(j, j)) +
+                            " on its diagonal where `variance` is " +
+                            shortest_decimal(data.variance[j]) + "; they must be equal");
+    for (Index i = 0; i < data.covariance.rows(); ++i)
+      if (data.covariance(i, j) != 0 && study_of(i) != study_of(j))
+        throw InvalidArgument(function + ": `covariance` of effects " + std::to_string(i + 1) +
+                              " and " + std::to_string(j + 1) +
+                              " is not 0, though they are of different studies; give `study`");
+  }
+}
+
 void require_two_levels_of_nesting(const std::string& function,
                                    const std::vector<std::vector<Index>>& studies,
                                    std::size_t effects) {
@@ -93,6 +114,7 @@ std::vector<std::vector<Index>> clusters_of(const MetaData& data) {
 MetaDesign make_meta_design(const std::string& function, const MetaData& data) {
   require_fitting_sizes(function, data);
   require_positive_variances(function, data);
+  require_covariance_of_studies(function, data);
   MetaDesign design;
   const Index k = data.effect.size();
   const Index p = data.moderators.cols() + 1;

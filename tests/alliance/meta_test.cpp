@@ -406,6 +406,12 @@ TEST(FitMeta, RefusesWhatCannotBeFitted) {
   EXPECT_THROW((void)fit_meta(data), InvalidArgument);
   for (std::size_t i = 0; i < 13; ++i) data.study[i] = static_cast<std::int32_t>(i);
   EXPECT_THROW((void)fit_meta(data), InvalidArgument);
+  data = assink();
+  data.covariance = correlated_sampling_errors(data, 0.5);
+  data.study.clear();
+  EXPECT_THROW((void)fit_meta(data), InvalidArgument);
+  data.covariance = 2 * data.variance.asDiagonal().toDenseMatrix();
+  EXPECT_THROW((void)fit_meta(data), InvalidArgument);
   EXPECT_THROW((void)fit_meta(assink(), {.estimator = MetaEstimator::dersimonian_laird}),
                InvalidArgument);
   EXPECT_THROW((void)fit_meta(assink(), {.test = MetaTest::knapp_hartung}), InvalidArgument);
