@@ -25,12 +25,26 @@ bool wants_exact(ExactTest test, bool ties, Index n) {
   return test == ExactTest::yes || (test == ExactTest::automatic && !ties && n < automatic_limit);
 }
 
-/// z of a statistic whose null mean is 0, moved half a step towards 0 for continuity.
-void test_asymptotically(RankBiserialResult& result, double statistic, double half_step,
-                         double variance, const RankBiserialOptions& options) {
-  const double magnitude =
-      options.continuity ? std::max(std::abs(statistic) - half_step, 0.0) : std::abs(statistic);
-  result.statistic = std::copysign(magnitude, statistic) / std::sqrt(variance);
+/// z of a statistic whose null mean is 0. For continuity it is moved half a step against the
+/// alternative, or towards 0.
+void test_asymptotically(RankBiserialResult& result, double statistic, double variance,
+                         const RankBiserialOptions& options) {
+  constexpr double half_step = 0.5;
+  double moved = statistic;
+  if (options.continuity) {
+    switch (options.alternative) {
+      case Alternative::two_sided:
+        moved = std::copysign(std::max(std::abs(statistic) - half_step, 0.0), statistic);
+        break;
+      case Alternative::less:
+        moved += half_step;
+        break;
+      case Alternative::greater:
+        moved -= half_step;
+        break;
+    }
+  }
+  result.statistic = moved / std::sqrt(variance);
   result.p_value = normal_p_value(result.statistic, options.alternative);
 }
 
@@ -97,7 +111,7 @@ RankBiserialResult rank_biserial_correlation(const VectorView& first, const Vect
   const double total = result.n;
   const double ties = sum_of_cubes_less_ties(joined);
   const double variance = n1 * n2 / 12 * (total + 1 - ties / (total * (total - 1)));
-  test_asymptotically(result, result.u - n1 * n2 / 2, 0.5, variance, options);
+  test_asymptotically(result, result.u - n1 * n2 / 2, variance, options);
   if (!wants_exact(options.exact.test, ties > 0, n)) return result;
   Eigen::VectorXd group(n);
   group << Eigen::VectorXd::Ones(a.size()), Eigen::VectorXd::Zero(b.size());
@@ -137,7 +151,7 @@ RankBiserialResult paired_rank_biserial_correlation(const VectorView& x, const V
         const double ties = sum_of_cubes_less_ties(magnitude);
         // Of the positive ranks' sum V; signed_sum is 2V − total.
         const double variance = n * (n + 1) * (2 * n + 1) / 24 - ties / 48;
-        test_asymptotically(result, signed_sum / 2, 0.5, variance, options);
+        test_asymptotically(result, signed_sum / 2, variance, options);
         if (wants_exact(options.exact.test, ties > 0 || kept < all.size(), kept))
           take_exact(result, signed_rank_null(signed_sum, ranks), options.alternative);
         return result;

@@ -183,6 +183,8 @@ TEST(RankBiserial, AgreesWithR) {
         rank_biserial_correlation(a, b, {.alternative = side, .exact = {.test = ExactTest::no}})
             .p_value,
         z.p_value, 0);
+    EXPECT_NEAR(rank_biserial_correlation(a, b, {.alternative = side, .continuity = true}).p_value,
+                peers().at("wilcoxon.zc.p." + name), 1e-13);
     const auto exact = rank_biserial_correlation(group_values("y", 0, 40), group_values("y", 1, 40),
                                                  {.alternative = side});
     EXPECT_EQ(exact.p_value_method, PValueMethod::exact);

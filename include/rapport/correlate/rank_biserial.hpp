@@ -25,7 +25,8 @@ struct [[nodiscard]] RankBiserialResult {
 struct RankBiserialOptions {
   Alternative alternative = Alternative::two_sided;
   ExactOptions exact = {};
-  bool continuity = false;  ///< asymptotic test: half a step towards 0
+  bool continuity =
+      false;  ///< asymptotic test: half a step against the alternative (two-sided: towards 0)
   double confidence_level = 0.95;
 };
 
