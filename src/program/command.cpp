@@ -185,6 +185,13 @@ Table load_table(const CommonOptions& common, const std::function<void(Table&)>&
 
 Table load_further_table(const CommonOptions& common, const std::string& path) {
   Table table = read_csv(path, csv_options(common));
+  for (const std::string& rule : common.rename) {
+    const std::size_t equals = std::min(rule.find('='), rule.size());
+    const std::string old = rule.substr(0, equals);
+    const bool by_position = !old.empty() && old.find_first_not_of("0123456789") == std::string::npos;
+    const bool has_new_name = equals < rule.size() && table.contains(rule.substr(equals + 1));
+    if (!has_new_name && (by_position || table.contains(old))) apply_rename(table, rule);
+  }
   for (const std::string& rule : common.factor)
     if (table.contains(rule.substr(0, rule.find('='))))
       apply_factor(table, rule.substr(0, rule.find('=')));

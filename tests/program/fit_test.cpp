@@ -82,6 +82,16 @@ TEST(FitCommand, PredictsRowsOfAnotherFile) {
   EXPECT_NEAR(predictions[0].at("estimate").number(), expected, 1e-12);
 }
 
+TEST(FitCommand, TreatsTheRowsToPredictAsTheData) {
+  const Json result = fit("severity ~ late + (1 | patient)",
+                          {"--rename", "phq9=severity", "--let", "late = session > 6", "--factor",
+                           "treatment=TAU,ALLI", "--predict", panel, "--population"})
+                          .result();
+  const double first = result.at("predictions").items()[0].at("estimate").number();
+  EXPECT_NEAR(first, term(result, "(Intercept)").at("estimate").number(),
+              1e-12);  // session 1 is not late
+}
+
 TEST(FitCommand, RefusesAndNamesWhatIsAtFault) {
   struct Refusal {
     std::string formula;
