@@ -12,6 +12,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/special_functions/digamma.hpp>
 #include <boost/math/special_functions/gamma.hpp>
+#include <boost/math/special_functions/polygamma.hpp>
 #include <boost/math/special_functions/trigamma.hpp>
 
 #include <algorithm>
@@ -415,6 +416,7 @@ double bivariate_normal_cdf(double x, double y, double correlation) {
 double log_gamma(double x) { return boost::math::lgamma(x, Quiet()); }
 double digamma(double x) { return boost::math::digamma(x, Quiet()); }
 double trigamma(double x) { return boost::math::trigamma(x, Quiet()); }
+double tetragamma(double x) { return boost::math::polygamma(2, x, Quiet()); }
 
 double normal_p_value(double z, Alternative alternative) {
   return students_t_p_value(z, infinity, alternative);

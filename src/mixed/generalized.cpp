@@ -469,7 +469,8 @@ void describe_family(const Design& design, const VectorXd& parameters, const Vec
            .standard_error = errors[j]});
     }
   } else if (parameters.size() == 1) {
-    fit.dispersion = std::exp(parameters[0]);
+    // A gamma's parameter is its shape, the inverse of the dispersion.
+    fit.dispersion = std::exp(fit.family == Family::gamma ? -parameters[0] : parameters[0]);
     fit.dispersion_standard_error = fit.dispersion * errors[0];
   }
 }
@@ -542,6 +543,24 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
   return fit;
 }
 
+namespace {
+
+/// Var(y) / mean² given the random effects.
+double relative_variance(const GeneralizedFit& fit, double mean) {
+  switch (fit.family) {
+    case Family::nbinom1:
+      return (1 + fit.dispersion) / mean;
+    case Family::nbinom2:
+      return 1 / mean + 1 / fit.dispersion;
+    case Family::gamma:
+      return fit.dispersion;
+    default:
+      return 1 / mean;
+  }
+}
+
+}  // namespace
+
 MixedFit linear_part(const Design& design, const GeneralizedFit& fit) {
   MixedFit linear{};
   linear.fixed = fit.fixed;
@@ -564,7 +583,7 @@ MixedFit linear_part(const Design& design, const GeneralizedFit& fit) {
                 static_cast<double>(z.rows());
     }
     const double mean = std::exp(fixed.mean() + 0.5 * random);
-    variance = std::log1p(1 / mean + (fit.family == Family::nbinom2 ? 1 / fit.dispersion : 0));
+    variance = std::log1p(relative_variance(fit, mean));
   }
   linear.residual.sd = std::sqrt(variance);
   return linear;

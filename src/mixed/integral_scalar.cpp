@@ -151,7 +151,9 @@ class ScalarIntegral final : public Integral {
       f = inner(start, n, u);
     }
     for (int iteration = 0; iteration < 100; ++iteration) {
-      const double newton = -f.first / f.second;
+      // Without log-concavity the curvature may be negative far from the mode; the step still
+      // descends.
+      const double newton = -f.first / std::max(f.second, 0.1);
       const double correction = 1 - 0.5 * newton * f.third / f.second;
       double step = correction > 0.5 && correction < 2 ? newton * correction : newton;
       if (std::abs(newton) < 1e-14 * (1 + std::abs(u))) break;

@@ -9,15 +9,16 @@
 namespace rapport::program {
 namespace {
 
-enum class Family { gaussian, binomial, poisson, nbinom2, cumulative };
-
-Family family_of(const FitArguments& arguments) {
-  return choose<Family>("--family", arguments.family,
-                        {{"gaussian", Family::gaussian},
-                         {"binomial", Family::binomial},
-                         {"poisson", Family::poisson},
-                         {"nbinom2", Family::nbinom2},
-                         {"cumulative", Family::cumulative}});
+bool is_gaussian(const FitArguments& arguments) {
+  return choose<bool>("--family", arguments.family,
+                      {{"gaussian", true},
+                       {"binomial", false},
+                       {"poisson", false},
+                       {"nbinom1", false},
+                       {"nbinom2", false},
+                       {"gamma", false},
+                       {"beta", false},
+                       {"cumulative", false}});
 }
 
 DegreesOfFreedom df_of(const FitArguments& arguments) {
@@ -37,7 +38,7 @@ IntervalMethod intervals_of(const FitArguments& arguments) {
 
 /// Checks everything that the command line alone can have wrong, before any file is read.
 void validate(const FitArguments& arguments) {
-  (void)family_of(arguments);
+  (void)is_gaussian(arguments);
   (void)df_of(arguments);
   (void)intervals_of(arguments);
   (void)design_options(arguments, ResponseKind::numeric);
@@ -205,14 +206,18 @@ void add_model_options(CLI::App& command, FitArguments& a) {
   const std::string model = "Model";
   command.add_flag("--reml", a.reml, "Restricted maximum likelihood (default)")->group(model);
   command.add_flag("--ml", a.ml, "Maximum likelihood")->group(model);
-  command.add_option("--family", a.family, "gaussian, binomial, poisson, nbinom2 or cumulative")
+  command
+      .add_option("--family", a.family,
+                  "gaussian, binomial, poisson, nbinom1, nbinom2, gamma, beta or cumulative")
       ->group(model);
   command.add_option("--link", a.link, "Link function (default: the family's)")->group(model);
   command.add_option("--agq", a.agq, "Points of adaptive Gauss-Hermite quadrature (1: Laplace)")
       ->group(model);
   command
-      .add_option("--residual", a.residual,
-                  "independent, ar1(t|g), car1(t|g), cs(g) or unstructured(t|g)")
+      .add_option(
+          "--residual", a.residual,
+          "independent, ar1(t|g), car1(t|g), car1-nugget(t|g), arma(t|g), toeplitz(t|g), cs(g) or "
+          "unstructured(t|g)")
       ->group(model);
   command.add_option("--variance", a.variance, "constant, ident(g), power(x) or exp(x)")
       ->group(model);
@@ -284,8 +289,7 @@ DesignOptions design_options(const FitArguments& arguments, ResponseKind respons
 }
 
 bool is_generalized(const FitArguments& arguments) {
-  return family_of(arguments) != Family::gaussian ||
-         (!arguments.link.empty() && arguments.link != "identity") ||
+  return !is_gaussian(arguments) || (!arguments.link.empty() && arguments.link != "identity") ||
          arguments.residual != "independent" || arguments.variance != "constant";
 }
 

@@ -271,6 +271,12 @@ Outcome fit_family(const FitArguments& arguments, const Formula& formula, const 
                                 : options.family == Family::cumulative ? ResponseKind::ordered
                                                                        : ResponseKind::numeric;
   const Design design = make_design(formula, table, design_options(arguments, response));
+  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
+  if (arguments.agq > 1 && !scalar) {
+    throw UsageError("--agq: " + std::to_string(arguments.agq) +
+                     " points need exactly one random effect, as in (1 | g); use --agq 1, "
+                     "Laplace's approximation");
+  }
   const GeneralizedFit fit = fit_generalized_model(design, options);
   const MixedFit linear = linear_part(design, fit);
   const FixedInference inference(fit.fixed, arguments.common->level);
