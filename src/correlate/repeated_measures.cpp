@@ -115,6 +115,52 @@ double icc_of(const Eigen::VectorXd& x, const Eigen::VectorXd& means, const Clus
   return (between - within) / (between + (n / clusters - 1) * within);
 }
 
+/// Mid-ranks as places in (0, 1), centred.
+Eigen::VectorXd centred_places(const DenseRanks& ranks) {
+  const auto n = static_cast<double>(ranks.size());
+  const Eigen::VectorXd midranks = midrank_of_distinct(ranks);
+  Eigen::VectorXd place(ranks.size());
+  for (Index i = 0; i < place.size(); ++i)
+    place[i] = (midranks[ranks.rank[at(i)]] - (n + 1) / 2) / n;
+  return place;
+}
+
+/// What row i adds to the places of the others, as it enters their products with `other`: mean_j
+/// 1{value_i ≤ value_j} other_j, ties a half.
+Eigen::VectorXd added_to_others(const DenseRanks& ranks, const Eigen::VectorXd& other) {
+  const auto n = static_cast<double>(ranks.size());
+  Eigen::VectorXd of_value = Eigen::VectorXd::Zero(ranks.distinct());
+  for (Index i = 0; i < other.size(); ++i) of_value[ranks.rank[at(i)]] += other[i];
+  Eigen::VectorXd added(ranks.distinct());
+  double above = 0;
+  for (Index r = ranks.distinct(); r-- > 0;) {
+    added[r] = (above + of_value[r] / 2) / n;
+    above += of_value[r];
+  }
+  Eigen::VectorXd of_row(other.size());
+  for (Index i = 0; i < other.size(); ++i) of_row[i] = added[ranks.rank[at(i)]];
+  return of_row;
+}
+
+/// Influence of each row on ρ, the mean product of places over the root of both mean squares.
+Eigen::VectorXd spearman_influence(const DenseRanks& rank_x, const DenseRanks& rank_y, double rho) {
+  const Eigen::VectorXd f = centred_places(rank_x);
+  const Eigen::VectorXd g = centred_places(rank_y);
+  const auto on_mean_product = [](const Eigen::VectorXd& u, const DenseRanks& ru,
+                                  const Eigen::VectorXd& v, const DenseRanks& rv) {
+    Eigen::VectorXd influence = u.cwiseProduct(v) + added_to_others(ru, v) + added_to_others(rv, u);
+    influence.array() -= influence.mean();
+    return influence;
+  };
+  const auto n = static_cast<double>(rank_x.size());
+  const double xx = f.squaredNorm() / n;
+  const double yy = g.squaredNorm() / n;
+  return on_mean_product(f, rank_x, g, rank_y) / std::sqrt(xx * yy) -
+         rho / 2 *
+             (on_mean_product(f, rank_x, f, rank_x) / xx +
+              on_mean_product(g, rank_y, g, rank_y) / yy);
+}
+
 }  // namespace
 
 std::vector<std::vector<Index>> rows_of_clusters(const ClusterCodes& cluster) {
@@ -236,44 +282,7 @@ CorrelationResult clustered_spearman(const VectorView& x, const VectorView& y,
       spearman_correlation(rank_x, rank_y, {.exact = {.test = ExactTest::no}}).estimate;
   if (std::isnan(result.estimate)) return result;
 
-  // ρ = 12·mean(FG) − 3 for margins F and G with the usual ½ for ties, over their scale. Its
-  // influence: F_i G_i, and what observation i adds to the margins of the others, mean_j 1{x_i ≤
-  // x_j} G_j and mean_j 1{y_i ≤ y_j} F_j.
-  const auto standardized = [&](const DenseRanks& ranks) {
-    const Eigen::VectorXd midranks = midrank_of_distinct(ranks);
-    Eigen::VectorXd score(ranks.size());
-    for (Index i = 0; i < score.size(); ++i)
-      score[i] = (midranks[ranks.rank[at(i)]] - (n + 1) / 2) / n;
-    return score;
-  };
-  const Eigen::VectorXd f = standardized(rank_x);
-  const Eigen::VectorXd g = standardized(rank_y);
-  const auto added_to_others = [&](const DenseRanks& ranks, const Eigen::VectorXd& other) {
-    Eigen::VectorXd of_value = Eigen::VectorXd::Zero(ranks.distinct());
-    for (Index i = 0; i < other.size(); ++i) of_value[ranks.rank[at(i)]] += other[i];
-    Eigen::VectorXd added(ranks.distinct());
-    double above = 0;
-    for (Index r = ranks.distinct(); r-- > 0;) {
-      added[r] = (above + of_value[r] / 2) / n;
-      above += of_value[r];
-    }
-    Eigen::VectorXd of_row(other.size());
-    for (Index i = 0; i < other.size(); ++i) of_row[i] = added[ranks.rank[at(i)]];
-    return of_row;
-  };
-  const double xx = f.squaredNorm() / n;
-  const double yy = g.squaredNorm() / n;
-  const auto influence_of = [&](const Eigen::VectorXd& u, const Eigen::VectorXd& v,
-                                const DenseRanks& ru, const DenseRanks& rv) {
-    Eigen::VectorXd influence = u.cwiseProduct(v) + added_to_others(ru, v) + added_to_others(rv, u);
-    influence.array() -= influence.mean();
-    return influence;
-  };
-  const double scale = std::sqrt(xx * yy);
-  const Eigen::VectorXd influence =
-      influence_of(f, g, rank_x, rank_y) / scale -
-      result.estimate / 2 *
-          (influence_of(f, f, rank_x, rank_x) / xx + influence_of(g, g, rank_y, rank_y) / yy);
+  const Eigen::VectorXd influence = spearman_influence(rank_x, rank_y, result.estimate);
   Eigen::VectorXd by_cluster = Eigen::VectorXd::Zero(pairs.clusters());
   for (Index i = 0; i < influence.size(); ++i) by_cluster[pairs.cluster[at(i)]] += influence[i] / n;
   const auto clusters = static_cast<double>(pairs.clusters());

@@ -524,6 +524,57 @@ Outcome correlate_data(const CommonOptions& common, const Arguments& arguments,
   return outcome;
 }
 
+void add_selection_options(CLI::App* command, Arguments& a) {
+  const std::string what = "What to correlate";
+  command->add_option("--columns", a.columns, "a,b,c: every pair of these columns")->group(what);
+  command->add_option("--x", a.x, "a,b: each of these with each of --y")->group(what);
+  command->add_option("--y", a.y, "c,d")->group(what);
+  command
+      ->add_option("--partial", a.partial, "z,w: covariates to remove (pearson, spearman, kendall)")
+      ->group(what);
+  command
+      ->add_option("--remove-from", a.remove_from,
+                   "x or y: semi-partial, covariates removed from that variable only")
+      ->group(what);
+  command->add_option("--weights", a.weights, "Column of counts (pearson, spearman, kendall)")
+      ->group(what);
+  command->add_option("--by", a.by, "Person: within- and between-person correlation")->group(what);
+  command->add_option("--repeated", a.repeated, "Person: repeated-measures correlation")
+      ->group(what);
+  command->add_option("--missing", a.missing, "pairwise (default) or listwise")->group(what);
+  command->add_option("--r", a.r, "A published coefficient, in place of DATA")->group(what);
+  command->add_option("--n", a.n, "Its sample size")->group(what);
+  command
+      ->add_flag("--paired", a.paired,
+                 "rank-biserial: x and y are two measurements of the same persons")
+      ->group(what);
+}
+
+void add_inference_options(CLI::App* command, Arguments& a) {
+  const std::string how = "Inference";
+  command->add_option("--exact", a.exact, "auto (default), yes or no")->group(how);
+  command
+      ->add_option("--permutations", a.permutations,
+                   "Random permutations where enumeration is too dear (default 100000)")
+      ->group(how);
+  command->add_option("--alternative", a.alternative, "two-sided (default), less or greater")
+      ->group(how);
+  command->add_flag("--continuity", a.continuity, "Continuity correction (kendall, rank-biserial)")
+      ->group(how);
+  command->add_option("--adjust", a.adjust, "none (default), holm, hochberg, bh, by or bonferroni")
+      ->group(how);
+  command->add_option("--ci", a.ci, "spearman: bonett-wright (default) or fieller")->group(how);
+  command->add_option("--bootstrap", a.bootstrap, "N replicates: BCa interval and standard error")
+      ->group(how);
+  command->add_option("--cluster", a.cluster, "Person: whole clusters are resampled")->group(how);
+  command->add_option("--rank", a.rank, "weighted-tau: both (default), x or order")->group(how);
+  command->add_option("--combine", a.combine, "weighted-tau: add (default) or multiply")
+      ->group(how);
+  command
+      ->add_option("--estimator", a.estimator, "polychoric, polyserial: ml (default) or two-step")
+      ->group(how);
+}
+
 }  // namespace
 
 void add_correlate(CLI::App& program, Chosen& chosen) {
@@ -549,51 +600,8 @@ void add_correlate(CLI::App& program, Chosen& chosen) {
   std::string names;
   for (const auto& [name, method] : methods) names += (names.empty() ? "" : " ") + name;
   command->add_option("METHOD", a.method, names)->required();
-  const std::string what = "What to correlate";
-  command->add_option("--columns", a.columns, "a,b,c: every pair of these columns")->group(what);
-  command->add_option("--x", a.x, "a,b: each of these with each of --y")->group(what);
-  command->add_option("--y", a.y, "c,d")->group(what);
-  command
-      ->add_option("--partial", a.partial, "z,w: covariates to remove (pearson, spearman, kendall)")
-      ->group(what);
-  command
-      ->add_option("--remove-from", a.remove_from,
-                   "x or y: semi-partial, covariates removed from that variable only")
-      ->group(what);
-  command->add_option("--weights", a.weights, "Column of counts (pearson, spearman, kendall)")
-      ->group(what);
-  command->add_option("--by", a.by, "Person: within- and between-person correlation")->group(what);
-  command->add_option("--repeated", a.repeated, "Person: repeated-measures correlation")
-      ->group(what);
-  command->add_option("--missing", a.missing, "pairwise (default) or listwise")->group(what);
-  command->add_option("--r", a.r, "A published coefficient, in place of DATA")->group(what);
-  command->add_option("--n", a.n, "Its sample size")->group(what);
-  command
-      ->add_flag("--paired", a.paired,
-                 "rank-biserial: x and y are two measurements of the same persons")
-      ->group(what);
-  const std::string how = "Inference";
-  command->add_option("--exact", a.exact, "auto (default), yes or no")->group(how);
-  command
-      ->add_option("--permutations", a.permutations,
-                   "Random permutations where enumeration is too dear (default 100000)")
-      ->group(how);
-  command->add_option("--alternative", a.alternative, "two-sided (default), less or greater")
-      ->group(how);
-  command->add_flag("--continuity", a.continuity, "Continuity correction (kendall, rank-biserial)")
-      ->group(how);
-  command->add_option("--adjust", a.adjust, "none (default), holm, hochberg, bh, by or bonferroni")
-      ->group(how);
-  command->add_option("--ci", a.ci, "spearman: bonett-wright (default) or fieller")->group(how);
-  command->add_option("--bootstrap", a.bootstrap, "N replicates: BCa interval and standard error")
-      ->group(how);
-  command->add_option("--cluster", a.cluster, "Person: whole clusters are resampled")->group(how);
-  command->add_option("--rank", a.rank, "weighted-tau: both (default), x or order")->group(how);
-  command->add_option("--combine", a.combine, "weighted-tau: add (default) or multiply")
-      ->group(how);
-  command
-      ->add_option("--estimator", a.estimator, "polychoric, polyserial: ml (default) or two-step")
-      ->group(how);
+  add_selection_options(command, a);
+  add_inference_options(command, a);
   add_data(*command, *common, false);
 }
 
