@@ -32,7 +32,7 @@ std::string columns_prefix(const ScaleArguments& arguments, const Instrument& in
   for (const InstrumentKey& key : catalogue())
     if (instrument.name.rfind(std::string(key.name) + "-", 0) == 0) names.emplace_back(key.name);
   for (const std::string& name : names)
-    if (const std::string prefix = underscored(name); table.contains(prefix + "_1")) return prefix;
+    if (std::string prefix = underscored(name); table.contains(prefix + "_1")) return prefix;
   return underscored(instrument.name);
 }
 
