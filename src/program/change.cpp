@@ -23,6 +23,7 @@ struct ChangeCommand {
   std::string cutoff;
   std::string higher_is;
   double reliability = std::numeric_limits<double>::quiet_NaN();
+  bool expected = false;
   ChangeOptions options;
 };
 
@@ -138,6 +139,10 @@ Outcome run_change(const ChangeCommand& command, const CommonOptions& common) {
                   .warnings = {},
                   .rows = table.rows(),
                   .used = result.n_used};
+  if (command.expected)
+    outcome.result.set(
+        "expected",
+        report::to_json(expected_change(pairs.pre, pairs.post, common.level), pairs.persons));
   if (result.n_omitted > 0)
     outcome.warnings.push_back(std::to_string(result.n_omitted) +
                                " persons lack one of the two scores and were left out");
@@ -253,6 +258,8 @@ void add_change(CLI::App& program, Chosen& chosen) {
   command->add_option("--normal-sd", own->options.normal_sd, "Its SD");
   command->add_option("--cutoff", own->cutoff, "a, b, c (default) or a value");
   command->add_option("--higher-is", own->higher_is, "better or worse");
+  command->add_flag("--expected", own->expected,
+                    "Band of the score after that the score before lets expect");
   command->add_option("--method", own->method, "jt (default), gln, hll, en, nk or ha");
   add_data(*command, *common);
 }

@@ -1,3 +1,4 @@
+#include <rapport/base/missing.hpp>
 #include <rapport/math/moments.hpp>
 #include <rapport/report/score.hpp>
 
@@ -277,6 +278,25 @@ Json to_json(const ChangeResult& result, const std::vector<std::string>& persons
                                   {"unchanged", result.counts.unchanged},
                                   {"deteriorated", result.counts.deteriorated}}));
   return out;
+}
+
+Json to_json(const ExpectedChange& result, const std::vector<std::string>& persons) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < persons.size(); ++i) {
+    const auto at = static_cast<Index>(i);
+    if (is_missing(result.expected[at])) continue;
+    list.push_back(Json::object({{"person", persons[i]},
+                                 {"expected", result.expected[at]},
+                                 {"lower", result.lower[at]},
+                                 {"upper", result.upper[at]},
+                                 {"discrepancy", result.discrepancy[at]}}));
+  }
+  return Json::object({{"n", result.n_used},
+                       {"intercept", result.intercept},
+                       {"slope", result.slope},
+                       {"residual_sd", result.residual_sd},
+                       {"level", result.level},
+                       {"persons", list}});
 }
 
 Json to_json(const SuddenGainResult& result, const std::vector<std::string>& persons,

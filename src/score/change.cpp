@@ -1,5 +1,6 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/math/distributions.hpp>
 #include <rapport/math/moments.hpp>
 #include <rapport/score/change.hpp>
 
@@ -232,6 +233,36 @@ ChangeResult reliable_change(const VectorView& pre, const VectorView& post, doub
   }
   out.n_used = before.size();
   out.n_omitted = pre.size() - out.n_used;
+  return out;
+}
+
+ExpectedChange expected_change(const VectorView& pre, const VectorView& post, double level) {
+  require_same_size("expected_change", "pre", pre.size(), "post", post.size());
+  require_level("expected_change", "level", level);
+  const std::vector<Index> rows = complete_pairs(pre, post);
+  const auto n = static_cast<double>(rows.size());
+  if (rows.size() < 3)
+    throw DataError("expected_change: " + std::to_string(rows.size()) +
+                    " persons have both scores; at least 3 are required");
+  const Eigen::VectorXd x = pre(rows);
+  const Eigen::VectorXd y = post(rows);
+  const double centre = x.mean();
+  const double spread = (x.array() - centre).square().sum();
+  if (!(spread > 0)) throw DataError("expected_change: the scores before do not vary");
+  ExpectedChange out{};
+  out.slope = ((x.array() - centre) * y.array()).sum() / spread;
+  out.intercept = y.mean() - out.slope * centre;
+  const Eigen::ArrayXd residual = y.array() - out.intercept - out.slope * x.array();
+  out.residual_sd = std::sqrt(residual.square().sum() / (n - 2));
+  out.level = level;
+  out.n_used = x.size();
+  const Eigen::ArrayXd error =
+      out.residual_sd * (1 + 1 / n + (pre.array() - centre).square() / spread).sqrt();
+  const double reach = students_t_quantile((1 + level) / 2, n - 2);
+  out.expected = (out.intercept + out.slope * pre.array()).matrix();
+  out.lower = (out.expected.array() - reach * error).matrix();
+  out.upper = (out.expected.array() + reach * error).matrix();
+  out.discrepancy = ((post - out.expected).array() / error).matrix();
   return out;
 }
 

@@ -109,6 +109,21 @@ TEST(ReliableChange, OmitsAndRefuses) {
                DataError);
 }
 
+/// R 4.2.2: predict(lm(after ~ before), interval = "prediction", level = 0.9).
+TEST(ExpectedChange, EqualsThePredictionIntervalOfR) {
+  const ExpectedChange band = expected_change(before, after, 0.9);
+  EXPECT_NEAR(band.intercept, 7.85, 1e-12);
+  EXPECT_NEAR(band.slope, 0.625, 1e-12);
+  EXPECT_NEAR(band.residual_sd, 16.8814493848524, 1e-12);
+  EXPECT_NEAR(band.lower[0], -27.4890705655971, 1e-9);
+  EXPECT_NEAR(band.upper[0], 68.1890705655971, 1e-9);
+  EXPECT_NEAR(band.lower[2], -16.9200469628947, 1e-9);
+  EXPECT_NEAR(band.upper[4], 80.6890705655971, 1e-9);
+  // half of a 90 % band is 2.353 standard errors on 3 df (tables of t)
+  EXPECT_NEAR(band.discrepancy[2], (10 - 26.6) / ((70.1200469628947 - 26.6) / 2.353363), 1e-6);
+  EXPECT_THROW((void)expected_change(before.head(2), after.head(2)), DataError);
+}
+
 TEST(PairScores, FirstAndLastOrNamedOccasions) {
   const Factor person = make_factor((Eigen::VectorXd(6) << 10, 9, 10, 9, 10, 8).finished());
   const Factor occasion = make_factor((Eigen::VectorXd(6) << 2, 1, 1, 3, 10, 1).finished());

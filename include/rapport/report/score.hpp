@@ -49,6 +49,9 @@ struct ScoreSheet {
 /// `persons` names each row that ChangeResult::rows points to.
 [[nodiscard]] Json to_json(const ChangeResult& result, const std::vector<std::string>& persons);
 
+/// The band of each of `persons`, those with a score before.
+[[nodiscard]] Json to_json(const ExpectedChange& result, const std::vector<std::string>& persons);
+
 /// `persons` names the rows, `sessions` the columns that were searched.
 [[nodiscard]] Json to_json(const SuddenGainResult& result, const std::vector<std::string>& persons,
                            const std::vector<std::string>& sessions);

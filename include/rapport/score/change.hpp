@@ -100,6 +100,26 @@ struct [[nodiscard]] ChangeResult {
 ChangeResult reliable_change(const VectorView& pre, const VectorView& post, double reliability,
                              Direction higher_is, const ChangeOptions& options = {});
 
+/// What the score before lets expect of the score after, and within which band.
+struct [[nodiscard]] ExpectedChange {
+  Eigen::VectorXd expected;  ///< n; NaN where the score before is missing
+  Eigen::VectorXd lower;     ///< of the prediction interval for one person
+  Eigen::VectorXd upper;
+  Eigen::VectorXd discrepancy;  ///< (post − expected) / its standard error, t on n_used − 2
+  double intercept;
+  double slope;
+  double residual_sd;
+  double level;
+  Index n_used;  ///< persons with both scores
+};
+
+/// Expected-change bands: the regression of the score after on the score before, over the persons
+/// with both, and its prediction interval for each (Crawford & Garthwaite 2007). A person outside
+/// the band changed otherwise than people who began alike. Throws InvalidArgument if sizes differ
+/// or the level lies outside (0, 1); DataError for fewer than 3 such persons or equal scores
+/// before.
+ExpectedChange expected_change(const VectorView& pre, const VectorView& post, double level = 0.95);
+
 /// Two scores a person out of long data.
 struct [[nodiscard]] ScorePairs {
   std::vector<std::string> persons;  ///< levels of the person factor with any score
