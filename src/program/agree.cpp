@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 namespace rapport::program {
 namespace {
@@ -138,9 +139,12 @@ WeightsFile read_weights(const std::string& path) {
   return file;
 }
 
+/// Not one of the names, and a path by its look or because it is there.
 bool is_weights_file(const std::string& weights) {
-  return !weights.empty() && !parse_agreement_weights(weights) &&
-         (weights.find('.') != std::string::npos || weights.find('/') != std::string::npos);
+  if (weights.empty() || parse_agreement_weights(weights)) return false;
+  std::error_code ignored;
+  return weights.find_first_of("./") != std::string::npos ||
+         std::filesystem::exists(weights, ignored);
 }
 
 AgreementWeights named_weights(const std::string& name) {
