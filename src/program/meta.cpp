@@ -157,7 +157,8 @@ void write_report(const MetaCommand& command, report::MetaReport found, const Co
   const bool plain =
       two_levels && found.data.moderators.cols() == 0 && found.data.effect.size() >= 3;
   if (plain && !found.bias) found.bias = meta_bias(found.data, found.fit->options);
-  if (found.leave_one_out.empty() && found.data.effect.size() <= 500)
+  if (found.leave_one_out.empty() && found.data.moderators.cols() == 0 &&
+      found.data.effect.size() <= 500)
     found.leave_one_out = leave_one_out(found.data, *found.fit);
   if (two_levels && found.influence.empty() && found.data.effect.size() <= 500)
     found.influence = meta_influence(found.data, *found.fit);
@@ -204,7 +205,7 @@ Outcome run(const MetaCommand& command, const CommonOptions& common) {
   if (!command.page.empty()) write_report(command, found, common, warnings);
   return {.result = report::to_json(found),
           .main_table = "coefficients",
-          .text = {},
+          .text = common.format == "text" ? report::meta_text(found) : "",
           .warnings = warnings,
           .rows = table.rows(),
           .used = found.fit->n_used};

@@ -1,11 +1,13 @@
 #include <rapport/base/error.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
+#include <rapport/report/text.hpp>
 #include <rapport/version.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace rapport::report {
 namespace {
@@ -95,6 +97,39 @@ struct BlockWriter {
   }
 };
 
+/// Lines of at most `columns` characters, broken at blanks and indented by two.
+std::string wrapped_text(const std::string& text, std::size_t columns) {
+  std::string out;
+  std::size_t used = columns;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const auto length =
+        static_cast<std::size_t>(std::count_if(word.begin(), word.end(), [](char c) {
+          return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+        }));
+    const bool next_line = used + 1 + length > columns;
+    out += next_line ? (out.empty() ? "  " : "\n  ") : " ";
+    used = next_line ? 2 + length : used + 1 + length;
+    out += word;
+  }
+  return out + "\n";
+}
+
+struct TextWriter {
+  std::string operator()(const Paragraph& block) const { return wrapped_text(block.text, 96); }
+  std::string operator()(const BulletList& block) const {
+    std::string out;
+    for (const std::string& item : block.items) out += wrapped_text("- " + item, 96);
+    return out;
+  }
+  std::string operator()(const PageTable& table) const {
+    return "\n" + (table.caption.empty() ? "" : table.caption + "\n") +
+           aligned(table.header, table.rows) +
+           (table.note.empty() ? "" : wrapped_text(table.note, 96));
+  }
+  std::string operator()(const Figure&) const { return ""; }
+};
+
 void require_rectangular(const Page& page) {
   for (const PageSection& section : page.sections)
     for (const PageBlock& block : section.blocks)
@@ -143,6 +178,20 @@ std::string to_html(const Page& page) {
   out += "</main>\n";
   if (!page.footer.empty()) out += "<footer>" + escaped_markup(page.footer) + "</footer>\n";
   return out + "</body>\n</html>\n";
+}
+
+std::string to_text(const Page& page) {
+  require_rectangular(page);
+  std::string out;
+  for (const PageSection& section : page.sections) {
+    std::string blocks;
+    for (const PageBlock& block : section.blocks) {
+      const std::string text = std::visit(TextWriter{}, block);
+      blocks += (blocks.empty() || text.empty() || text[0] == '\n' ? "" : "\n") + text;
+    }
+    if (!blocks.empty()) out += (out.empty() ? "" : "\n") + section.title + "\n" + blocks;
+  }
+  return out;
 }
 
 void write_page(const std::string& path, const std::string& content) {

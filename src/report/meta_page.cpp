@@ -214,6 +214,12 @@ std::string methods_paragraph(const MetaReport& report) {
   return text;
 }
 
+std::string equivalence_sentence(const MetaEquivalence& test) {
+  return "Two one-sided tests that the effect lies within the bounds: " +
+         rounded(test.lower_statistic, 2) + " and " + rounded(test.upper_statistic, 2) + ", p " +
+         (test.p_value < 0.001 ? "" : "= ") + p_value(test.p_value) + ".";
+}
+
 void add_moderators(Page& page, const MetaReport& report) {
   const MetaFit& fit = *report.fit;
   if (!fit.moderators) return;
@@ -239,42 +245,84 @@ void add_moderators(Page& page, const MetaReport& report) {
 }
 
 void add_sensitivity(Page& page, const MetaReport& report) {
-  if (report.leave_one_out.empty() || report.fit->coefficients.size() > 1) return;
+  if (report.leave_one_out.empty()) return;
   PageSection section{.title = "Sensitivity", .blocks = {}};
-  if (report.data.study.empty()) section.blocks.emplace_back(baujat_plot(report));
+  if (report.data.study.empty() && report.fit->coefficients.size() == 1)
+    section.blocks.emplace_back(baujat_plot(report));
   section.blocks.emplace_back(leave_one_out_table(report));
   page.sections.push_back(std::move(section));
 }
 
-}  // namespace
+void add_models(Page& page, const MetaReport& report) {
+  if (report.location_scale) {
+    const LocationScaleFit& fit = *report.location_scale;
+    PageTable scale = coefficient_table("Scale: log τ²", fit.scale);
+    scale.note =
+        "Likelihood ratio against one τ²: χ²(" + rounded(fit.scale_moderators.numerator_df, 0) +
+        ") = " + rounded(fit.likelihood_ratio, 2) + ", p " +
+        (fit.likelihood_ratio_p < 0.001 ? "" : "= ") + p_value(fit.likelihood_ratio_p) + ".";
+    page.sections.push_back({.title = "Location and scale",
+                             .blocks = {coefficient_table("Location", fit.location), scale}});
+  }
+  if (!report.multivariate) return;
+  const MultivariateMetaFit& fit = *report.multivariate;
+  PageTable between{.caption = "True effects between studies: SDs and, below, correlations",
+                    .header = {"Outcome"},
+                    .rows = {}};
+  for (std::size_t i = 0; i < fit.outcomes.size(); ++i) {
+    between.header.push_back(fit.outcomes[i]);
+    std::vector<std::string> row = {fit.outcomes[i]};
+    for (std::size_t j = 0; j < fit.outcomes.size(); ++j) {
+      const auto a = static_cast<Index>(i), b = static_cast<Index>(j);
+      row.push_back(i == j  ? rounded(std::sqrt(fit.between(a, a)))
+                    : j < i ? rounded(fit.correlation(a, b), 2)
+                            : "");
+    }
+    between.rows.push_back(std::move(row));
+  }
+  page.sections.push_back({.title = "Several outcomes",
+                           .blocks = {coefficient_table("Means", fit.coefficients), between}});
+}
 
-Page meta_page(const MetaReport& report, const std::string& source) {
+/// What the models say, without the data and the methods.
+Page analysis(const MetaReport& report) {
   const MetaFit& fit = *report.fit;
-  Page page{.title = "Meta-analysis",
-            .subtitle = source + ": " + std::to_string(fit.n_used) + " effects, " +
-                        std::to_string(fit.n_studies) + " studies"};
+  Page page{.title = "Meta-analysis"};
   PageSection result{.title = "Result",
                      .blocks = {Paragraph{summary_sentence(report)},
                                 coefficient_table("Coefficients", fit.coefficients)}};
   if (!report.robust.empty())
     result.blocks.emplace_back(coefficient_table("Cluster-robust tests (CR2)", report.robust));
-  if (report.equivalence)
-    result.blocks.emplace_back(
-        Paragraph{"Equivalence: z or t = " + rounded(report.equivalence->lower_statistic, 2) +
-                  " and " + rounded(report.equivalence->upper_statistic, 2) + ", p " +
-                  (report.equivalence->p_value < 0.001 ? "" : "= ") +
-                  p_value(report.equivalence->p_value) + "."});
   result.blocks.emplace_back(heterogeneity_table(report));
+  if (report.equivalence)
+    result.blocks.emplace_back(Paragraph{equivalence_sentence(*report.equivalence)});
   page.sections.push_back(std::move(result));
   page.sections.push_back({.title = "Effects", .blocks = {forest_plot(report)}});
   add_moderators(page, report);
+  add_models(page, report);
   PageSection precision{.title = "Precision and bias", .blocks = {funnel_plot(report)}};
   if (report.bias) precision.blocks.emplace_back(bias_table(*report.bias));
   page.sections.push_back(std::move(precision));
   add_sensitivity(page, report);
+  return page;
+}
+
+}  // namespace
+
+Page meta_page(const MetaReport& report, const std::string& source) {
+  Page page = analysis(report);
+  page.subtitle = source + ": " + std::to_string(report.fit->n_used) + " effects, " +
+                  std::to_string(report.fit->n_studies) + " studies";
   page.sections.push_back({.title = "Data", .blocks = {effects_table(report)}});
   page.sections.push_back({.title = "Methods", .blocks = {Paragraph{methods_paragraph(report)}}});
   return page;
+}
+
+std::string meta_text(const MetaReport& report) {
+  Page page = analysis(report);
+  if (!report.influence.empty() || !report.blups.empty())
+    page.sections.push_back({.title = "Data", .blocks = {effects_table(report)}});
+  return to_text(page);
 }
 
 }  // namespace rapport::report

@@ -53,6 +53,24 @@ TEST(Html, RefusesARaggedTable) {
   EXPECT_THROW((void)to_html(page), InvalidArgument);
 }
 
+TEST(PageText, HasWordsAndTablesWithoutFigures) {
+  const std::string text = to_text(small_page());
+  EXPECT_THAT(text, HasSubstr("One\n  text\n"));
+  EXPECT_THAT(text, HasSubstr("Fixed effects\n"));
+  EXPECT_THAT(text, HasSubstr("a<b"));
+  EXPECT_THAT(text, Not(HasSubstr("A figure")));
+  EXPECT_THAT(text, Not(HasSubstr("Two")));
+}
+
+TEST(PageText, BreaksParagraphsAtBlanks) {
+  Page page;
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "vier ";
+  page.sections = {{"One", {Paragraph{words}}}};
+  std::istringstream lines(to_text(page));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 96U);
+}
+
 TEST(WritePage, WritesAllOrNothing) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / "rapport_write_page_test";

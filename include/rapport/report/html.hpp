@@ -51,6 +51,10 @@ struct Page {
 /// whose rows do not fit its header, and as `to_svg`.
 [[nodiscard]] std::string to_html(const Page& page);
 
+/// The page's words and tables as text for a terminal, paragraphs broken at 96 columns; figures are
+/// left out.
+[[nodiscard]] std::string to_text(const Page& page);
+
 /// Writes `content` to `path`, complete or not at all. Throws DataError if it cannot be written.
 void write_page(const std::string& path, const std::string& content);
 

@@ -59,4 +59,7 @@ struct MetaReport {
 /// The whole analysis as a page; `source` names the data.
 [[nodiscard]] Page meta_page(const MetaReport& report, const std::string& source);
 
+/// The analysis as text for a terminal: what was asked for, without pictures.
+[[nodiscard]] std::string meta_text(const MetaReport& report);
+
 }  // namespace rapport::report
