@@ -175,10 +175,16 @@ constexpr double most_work = 4e8;  // additions, about a third of a second
 
 /// Steps of the walk, or infinity where even counting them would be long.
 double walk_steps(const DenseRanks& rows, const DenseRanks& columns) {
-  if (rows.size() > 400) return HUGE_VAL;
+  constexpr double most_counting = 1e8;
   double states = 1;
-  for (const std::int32_t column : columns.count) states *= column + 1;
-  if (states > 1e9) return HUGE_VAL;
+  double choices = 0;
+  for (const std::int32_t column : columns.count) {
+    states *= column + 1.0;
+    choices += (column + 1.0) * (column + 1.0);
+  }
+  const double counting =
+      choices * static_cast<double>(rows.size()) * *std::ranges::max_element(rows.count);
+  if (states > most_work || counting > most_counting) return HUGE_VAL;
   return TableWalk(rows.count, columns.count).steps();
 }
 
