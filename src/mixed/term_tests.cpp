@@ -4,6 +4,7 @@
 #include <Eigen/LU>
 #include <Eigen/QR>
 
+#include "estimable_functions.hpp"
 #include "model_columns.hpp"
 #include <algorithm>
 #include <cmath>
@@ -23,19 +24,6 @@ Eigen::MatrixXd effects_of(const Eigen::MatrixXd& coding, bool all_levels) {
 
 std::size_t position_of(const FormulaTerm& term, const std::string& variable) {
   return static_cast<std::size_t>(std::find(term.begin(), term.end(), variable) - term.begin());
-}
-
-bool contains(const FormulaTerm& term, const std::string& variable) {
-  return position_of(term, variable) < term.size();
-}
-
-/// True if `higher` has all of `term`, and nothing else but factors.
-bool speaks_about(const ModelFrame& frame, const FormulaTerm& higher, const FormulaTerm& term) {
-  return std::all_of(term.begin(), term.end(),
-                     [&](const std::string& v) { return contains(higher, v); }) &&
-         std::all_of(higher.begin(), higher.end(), [&](const std::string& v) {
-           return contains(term, v) || !detail::find_variable(frame, v).levels.empty();
-         });
 }
 
 /// What one variable of `higher` contributes to the hypothesis of `term`: rows for its effects (one
@@ -70,7 +58,7 @@ Eigen::MatrixXd hypothesis(const ModelFrame& frame, const TermColumns& term) {
   Eigen::MatrixXd contrasts =
       Eigen::MatrixXd::Zero(term.count, static_cast<Index>(frame.fixed.names.size()));
   for (const TermColumns& higher : frame.fixed.terms) {
-    if (!speaks_about(frame, higher.term, term.term)) continue;
+    if (!detail::contains_term(frame, higher.term, term.term)) continue;
     Eigen::MatrixXd block = Eigen::MatrixXd::Ones(1, 1);
     for (std::size_t v = 0; v < higher.term.size(); ++v)
       block = product(block, contribution(frame, higher, term, v));
@@ -115,12 +103,16 @@ std::vector<TermHypothesis> type3_hypotheses(const Design& design, const FixedEf
   const std::vector<Index> dropped = dropped_columns(design, fixed);
   const Eigen::MatrixXd resolved =
       dropped.empty() ? Eigen::MatrixXd() : dependence(design, fixed, dropped);
+  const std::optional<std::vector<Eigen::MatrixXd>> with_gaps =
+      dropped.empty() ? std::nullopt : detail::estimable_hypotheses(design, fixed);
   std::vector<TermHypothesis> hypotheses;
-  for (const TermColumns& term : design.frame.fixed.terms) {
+  for (std::size_t t = 0; t < design.frame.fixed.terms.size(); ++t) {
+    const TermColumns& term = design.frame.fixed.terms[t];
     if (term.term.empty()) continue;
-    hypotheses.push_back(
-        {.term = term_label(term.term),
-         .contrasts = estimable_rows(hypothesis(design.frame, term), fixed, dropped, resolved)});
+    hypotheses.push_back({.term = term_label(term.term),
+                          .contrasts = with_gaps ? (*with_gaps)[t]
+                                                 : estimable_rows(hypothesis(design.frame, term),
+                                                                  fixed, dropped, resolved)});
   }
   return hypotheses;
 }

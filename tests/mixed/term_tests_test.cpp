@@ -31,10 +31,10 @@ Eigen::MatrixXd row_space(const Eigen::MatrixXd& contrasts) {
   return q * q.transpose();
 }
 
-// lmerTest 3.1.3; see tests/reference/README.md.
-TEST(Type3, HypothesesAreThoseOfLmerTest) {
-  const Table table = read_csv(folder + "model_matrix.csv");
-  const Json references = read_reference("mixed/type3.json");
+/// lmerTest 3.1.3; see tests/reference/README.md.
+void expect_hypotheses(const std::string& data, const std::string& values) {
+  const Table table = read_csv(folder + data);
+  const Json references = read_reference("mixed/" + values);
   for (const Json& reference : references.items()) {
     const Contrast contrast = *parse_contrast(reference.at("contrasts").string());
     const Design design = make_design(parse_formula("y ~ " + reference.at("formula").string()),
@@ -56,6 +56,13 @@ TEST(Type3, HypothesesAreThoseOfLmerTest) {
       }
     }
   }
+}
+
+TEST(Type3, HypothesesAreThoseOfLmerTest) { expect_hypotheses("model_matrix.csv", "type3.json"); }
+
+// No row has a = r and b = no.
+TEST(Type3, HypothesesAreThoseOfLmerTestWithAnEmptyCell) {
+  expect_hypotheses("empty_cell.csv", "type3_empty_cell.json");
 }
 
 TEST(Type3, ContrastsDoNotMatter) {

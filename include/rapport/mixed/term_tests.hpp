@@ -9,8 +9,8 @@ namespace rapport {
 
 /// The type III hypothesis of a term: rows × p, over the columns that the fit kept. Coefficients of
 /// the term as they would be if every factor were coded to average equally over its levels, with
-/// covariates at 0, whatever the contrasts (Goodnight 1980). Rows that the data cannot estimate are
-/// left out.
+/// covariates at 0, whatever the contrasts (Goodnight 1980). Where columns were dropped: the
+/// estimable functions of the term orthogonal to those of the terms that contain it.
 struct TermHypothesis {
   std::string term;
   Eigen::MatrixXd contrasts;
