@@ -316,7 +316,7 @@ class Study {
         fit("early_alliance_adjusted", "the same, adjusted for the change before",
             early_formula(result_.patients, true), true);
     result_.early = early_alliance(effect, adjusted, result_.patients, options_.early_sessions,
-                                   result_.variables[0].icc, options_.confidence_level);
+                                   result_.variables[0].icc);
   }
 
   void perspectives() {
@@ -405,7 +405,7 @@ class Study {
             in_waves(panel_, alliance(), waves), in_waves(panel_, outcome(), waves),
             {.equal_over_time = true, .confidence_level = options_.confidence_level})};
     if (!result_.cross_lagged->fit.proper || !result_.cross_lagged->fit.converged)
-      result_.warnings.push_back(
+      result_.warnings.emplace_back(
           "cross-lagged panel model: no proper solution; its estimates should not be read");
   }
 

@@ -277,7 +277,7 @@ void add_fit_indices(const IncompleteNormal& sample, double unit_shift, const St
                      CrossLaggedFit& fit) {
   const IncompleteNormal::Saturated baseline = sample.independent();
   const Index d = sample.dimension();
-  const double n = static_cast<double>(sample.rows());
+  const auto n = static_cast<double>(sample.rows());
   fit.baseline_log_likelihood = baseline.log_likelihood + unit_shift;
   fit.aic = -2 * fit.log_likelihood + 2 * static_cast<double>(fit.parameters);
   fit.bic = -2 * fit.log_likelihood + std::log(n) * static_cast<double>(fit.parameters);
@@ -292,7 +292,7 @@ void add_fit_indices(const IncompleteNormal& sample, double unit_shift, const St
   fit.unrestricted_log_likelihood = saturated.log_likelihood + unit_shift;
   const double df = fit.chi_square.df;
   const double chi = 2 * (fit.unrestricted_log_likelihood - fit.log_likelihood);
-  const double baseline_df = static_cast<double>(d * (d - 1) / 2);
+  const auto baseline_df = static_cast<double>(d * (d - 1) / 2);
   const double baseline_chi = 2 * (fit.unrestricted_log_likelihood - fit.baseline_log_likelihood);
   fit.chi_square.statistic = chi;
   fit.chi_square.p_value = chi_squared_upper_tail(chi, df);

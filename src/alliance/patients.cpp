@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <tuple>
 
 namespace rapport {
 namespace {
@@ -45,12 +44,21 @@ class Mean {
   double n_ = 0;
 };
 
+/// What the patients' rows are made from; an empty vector stands for a variable that the study has
+/// not.
+struct Sessions {
+  const Panel& panel;
+  const Eigen::VectorXd& alliance;
+  const Eigen::VectorXd& outcome;
+  const Eigen::VectorXd& therapist_alliance;
+  const Eigen::VectorXd& dropout;
+  double early;  ///< the last session of the early alliance
+};
+
 /// One patient's row from its sessions in order.
 void fill(PatientColumns& columns, Index patient, const std::vector<Index>& rows,
-          const Panel& panel, const std::vector<const Eigen::VectorXd*>& variables,
-          double early_sessions) {
-  const auto& [alliance, outcome, therapist_alliance, dropout] =
-      std::tie(*variables[0], *variables[1], *variables[2], *variables[3]);
+          const Sessions& sessions) {
+  const auto& [panel, alliance, outcome, therapist_alliance, dropout, early_sessions] = sessions;
   Mean early, early_therapist, all;
   double at_early = missing;
   for (const Index row : rows) {
@@ -88,12 +96,15 @@ Factor at_first_session(const Factor& factor, const Panel& panel,
 Table patient_table(const Table& table, const Panel& panel, const StudyColumns& columns,
                     Index early_sessions) {
   const Eigen::VectorXd none;
-  const auto numbers = [&](const std::string& name) {
-    return name.empty() ? &none : &table.numbers(name);
+  const auto numbers = [&](const std::string& name) -> const Eigen::VectorXd& {
+    return name.empty() ? none : table.numbers(name);
   };
-  const std::vector<const Eigen::VectorXd*> variables = {
-      numbers(columns.alliance), numbers(columns.outcome), numbers(columns.therapist_alliance),
-      numbers(columns.dropout)};
+  const Sessions sessions{.panel = panel,
+                          .alliance = numbers(columns.alliance),
+                          .outcome = numbers(columns.outcome),
+                          .therapist_alliance = numbers(columns.therapist_alliance),
+                          .dropout = numbers(columns.dropout),
+                          .early = static_cast<double>(early_sessions)};
   PatientColumns filled(panel.patients());
   std::vector<Index> patients;
   for (Index p = 0; p < panel.patients(); ++p) {
@@ -101,7 +112,7 @@ Table patient_table(const Table& table, const Panel& panel, const StudyColumns& 
     const auto to = panel.order.begin() + panel.first[static_cast<std::size_t>(p) + 1];
     if (from == to) continue;
     patients.push_back(p);
-    fill(filled, p, {from, to}, panel, variables, static_cast<double>(early_sessions));
+    fill(filled, p, {from, to}, sessions);
   }
   Table result;
   result.add("patient", at_first_session(panel.patient, panel, patients));
@@ -131,8 +142,8 @@ std::string early_formula(const Table& patients, bool with_prior_change) {
 }
 
 EarlyAlliance early_alliance(const FittedModel& effect, const FittedModel& adjusted,
-                             const Table& patients, Index early_sessions, double icc,
-                             double level) {
+                             const Table& patients, Index early_sessions, double icc) {
+  const double level = effect.effect("early_alliance").ci.level;
   const Eigen::VectorXd& early = patients.numbers("early_alliance");
   const Eigen::VectorXd& last = patients.numbers("final");
   const Eigen::MatrixXd intake = patients.matrix({"intake"});
@@ -148,7 +159,7 @@ EarlyAlliance early_alliance(const FittedModel& effect, const FittedModel& adjus
       .reliability = Eigen::VectorXd(10),
       .n_used = effect.fit().data.observations};
   for (Index k = 0; k < result.reliability.size(); ++k) {
-    const double n = static_cast<double>(k + 1);
+    const auto n = static_cast<double>(k + 1);
     result.reliability[k] = n * icc / (1 + (n - 1) * icc);
   }
   if (patients.contains("treatment") && patients.factor("treatment").level_count() > 1) {

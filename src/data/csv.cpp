@@ -69,7 +69,7 @@ const char* read_decimal(const char* begin, const char* end, char decimal, doubl
   }
   if (digits <= 19 && significand <= (std::uint64_t{1} << 53U) && exponent >= -22 &&
       exponent <= 22) {
-    const double exact = static_cast<double>(significand);
+    const auto exact = static_cast<double>(significand);
     const double power = powers[static_cast<std::size_t>(std::abs(exponent))];
     const double size = exponent < 0 ? exact / power : exact * power;
     value = negative ? -size : size;

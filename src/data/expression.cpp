@@ -196,7 +196,7 @@ class Parser {
     return nullptr;
   }
 
-  Expression checked(Expression expression, std::size_t position) const {
+  [[nodiscard]] Expression checked(Expression expression, std::size_t position) const {
     if (expression->depth > deepest_tree)
       fail("an expression of more than " + std::to_string(deepest_tree) + " terms in a chain",
            position);
@@ -433,7 +433,7 @@ class Evaluator {
  public:
   explicit Evaluator(const Table& table) : table_(table) {}
 
-  Value value(const Expression& expression) const {
+  [[nodiscard]] Value value(const Expression& expression) const {
     const ExpressionNode& node = *expression;
     switch (node.kind) {
       case ExpressionNode::Kind::number:
@@ -472,7 +472,7 @@ class Evaluator {
     fail(describe(expression) + " is text; a column of groups is required");
   }
 
-  Value operation(const Expression& expression) const {
+  [[nodiscard]] Value operation(const Expression& expression) const {
     const ExpressionNode& node = *expression;
     const Level level = level_of(node);
     if (level == comparison) return comparison_of(node);
@@ -495,7 +495,7 @@ class Evaluator {
 
   /// Numbers compare by value and categories by name; a category and a number compare by value
   /// where every category is a number. Categories have no order besides.
-  Value comparison_of(const ExpressionNode& node) const {
+  [[nodiscard]] Value comparison_of(const ExpressionNode& node) const {
     const Value left = value(node.arguments[0]);
     const Value right = value(node.arguments[1]);
     const bool equality = node.name == "==" || node.name == "!=";
@@ -522,13 +522,13 @@ class Evaluator {
 
   static const std::string* name_at(const Value& value, Index row) {
     if (const auto* text = std::get_if<Text>(&value)) return &text->value;
-    const Factor& factor = std::get<Factor>(value);
+    const auto& factor = std::get<Factor>(value);
     const std::int32_t code = factor.codes[static_cast<std::size_t>(row)];
     return code < 0 ? nullptr : &factor.levels[static_cast<std::size_t>(code)];
   }
 
-  Eigen::VectorXd as_numbers(const Value& value, const ExpressionNode& node,
-                             std::size_t which) const {
+  [[nodiscard]] Eigen::VectorXd as_numbers(const Value& value, const ExpressionNode& node,
+                                           std::size_t which) const {
     if (const auto* held = std::get_if<Eigen::VectorXd>(&value)) return *held;
     const std::string what = "`" + node.name + "`: " + describe(node.arguments[which]);
     if (const auto* text = std::get_if<Text>(&value)) {
@@ -536,7 +536,7 @@ class Evaluator {
       if (!number) fail(what + " is no number, but the other side is numeric or has to be ordered");
       return Eigen::VectorXd::Constant(table_.rows(), *number);
     }
-    const Factor& factor = std::get<Factor>(value);
+    const auto& factor = std::get<Factor>(value);
     std::vector<double> levels;
     for (const std::string& level : factor.levels) {
       const std::optional<double> number = as_number(level);
@@ -553,7 +553,7 @@ class Evaluator {
     return numbers;
   }
 
-  Value function(const Expression& expression) const {
+  [[nodiscard]] Value function(const Expression& expression) const {
     const ExpressionNode& node = *expression;
     const Expression& x = node.arguments[0];
     if (node.name == "factor") return groups(x);
@@ -568,7 +568,7 @@ class Evaluator {
         numbers(x, node.name).unaryExpr([f](double a) { return finite_or_missing(f(a)); }));
   }
 
-  Value present(const Expression& x) const {
+  [[nodiscard]] Value present(const Expression& x) const {
     const Value found = value(x);
     Eigen::VectorXd result = Eigen::VectorXd::Ones(table_.rows());
     for (Index i = 0; i < result.size(); ++i) {
@@ -580,7 +580,7 @@ class Evaluator {
     return result;
   }
 
-  Value mean(const Expression& x) const {
+  [[nodiscard]] Value mean(const Expression& x) const {
     Eigen::VectorXd values = numbers(x, "mean");
     double total = 0;
     Index count = 0;
@@ -594,7 +594,7 @@ class Evaluator {
     return values;
   }
 
-  Value panel_function(const Expression& expression) const {
+  [[nodiscard]] Value panel_function(const Expression& expression) const {
     const ExpressionNode& node = *expression;
     const std::string name = to_string(expression);
     if (table_.contains(name)) return table_.numbers(name);

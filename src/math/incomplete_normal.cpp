@@ -134,7 +134,7 @@ double IncompleteNormal::log_likelihood(const Eigen::VectorXd& mean,
     const PatternTerms terms =
         terms_of(pattern.present, pattern.mean, pattern.covariance, mean, covariance);
     if (!terms.positive_definite) return -infinity;
-    const double k = static_cast<double>(pattern.present.size());
+    const auto k = static_cast<double>(pattern.present.size());
     value -= 0.5 * pattern.count *
              (k * std::log(2 * std::numbers::pi) + terms.log_determinant +
               terms.inverse.cwiseProduct(terms.scatter).sum());
@@ -158,7 +158,7 @@ IncompleteNormal::Derivatives IncompleteNormal::derivatives(const Eigen::VectorX
       result.value = -infinity;
       return result;
     }
-    const double k = static_cast<double>(pattern.present.size());
+    const auto k = static_cast<double>(pattern.present.size());
     result.value -= 0.5 * pattern.count *
                     (k * std::log(2 * std::numbers::pi) + terms.log_determinant +
                      terms.inverse.cwiseProduct(terms.scatter).sum());

@@ -66,7 +66,7 @@ std::string fingerprint(const Table& table) {
         add(is_missing(x) ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(x));
       continue;
     }
-    const Factor& factor = std::get<Factor>(table.at(j).values);
+    const auto& factor = std::get<Factor>(table.at(j).values);
     for (const std::string& level : factor.levels)
       for (const char c : level) add(static_cast<unsigned char>(c));
     for (const std::int32_t code : factor.codes) add(static_cast<std::uint64_t>(code));
@@ -125,7 +125,7 @@ class StudyPage {
                              : "Patient " + count(patient + 1);
   }
 
-  PageSection summary() const {
+  [[nodiscard]] PageSection summary() const {
     BulletList found;
     std::string line;
     for (const char c : study_text(study_) + "\n") {
@@ -143,7 +143,7 @@ class StudyPage {
     return {.title = "What was found", .blocks = {std::move(found)}};
   }
 
-  PageSection data() const {
+  [[nodiscard]] PageSection data() const {
     PageTable variables{.caption = "Variables over sessions",
                         .header = {"Variable", "n", "missing", "M", "SD", "SD within", "SD between",
                                    "ICC", "λ of means", "range"},
@@ -168,14 +168,14 @@ class StudyPage {
     figure.caption = "How many patients have a rating: later sessions rest on those who stayed.";
     figure.x = {.label = study_.columns.session};
     figure.y = {.label = "patients", .lower = 0};
-    figure.layers.push_back(Line{.x = vector_of(session),
-                                 .y = vector_of(alliance),
-                                 .series = 0,
-                                 .label = study_.columns.alliance});
-    figure.layers.push_back(Line{.x = vector_of(session),
-                                 .y = vector_of(outcome),
-                                 .series = 1,
-                                 .label = study_.columns.outcome});
+    figure.layers.emplace_back(Line{.x = vector_of(session),
+                                    .y = vector_of(alliance),
+                                    .series = 0,
+                                    .label = study_.columns.alliance});
+    figure.layers.emplace_back(Line{.x = vector_of(session),
+                                    .y = vector_of(outcome),
+                                    .series = 1,
+                                    .label = study_.columns.outcome});
     figure.height = 300;
     return {.title = "Data", .blocks = {std::move(variables), std::move(figure)}};
   }
@@ -186,7 +186,7 @@ class StudyPage {
     return {f.form + " (" + f.name + ")", number(f.estimate), interval(f.ci), meaning};
   }
 
-  PageSection agreement() const {
+  [[nodiscard]] PageSection agreement() const {
     const RaterAgreement& a = *study_.agreement;
     PageTable table{.caption = "Client and therapist on the same sessions",
                     .header = {"Coefficient", "estimate", ci_heading(level_), "meaning"},
@@ -214,7 +214,7 @@ class StudyPage {
             .blocks = {std::move(table), bland_altman_figure(a), raters_figure()}};
   }
 
-  Figure bland_altman_figure(const RaterAgreement& a) const {
+  [[nodiscard]] Figure bland_altman_figure(const RaterAgreement& a) const {
     const Eigen::VectorXd& therapist = table_.numbers(study_.columns.therapist_alliance);
     Figure figure;
     figure.title = "The client rates " + number(std::abs(a.bland_altman.bias), 1) + " points " +
@@ -224,36 +224,38 @@ class StudyPage {
         "Bland–Altman plot: solid, the mean difference; dashed, the limits of agreement.";
     figure.x = {.label = "mean of client and therapist"};
     figure.y = {.label = "client − therapist"};
-    figure.layers.push_back(Points{
+    figure.layers.emplace_back(Points{
         .x = (alliance_ + therapist) / 2, .y = alliance_ - therapist, .series = 0, .hollow = true});
-    figure.layers.push_back(Rule{.at = a.bland_altman.bias, .horizontal = true, .dashed = false});
-    figure.layers.push_back(Rule{.at = a.bland_altman.lower.estimate, .horizontal = true});
-    figure.layers.push_back(Rule{.at = a.bland_altman.upper.estimate, .horizontal = true});
+    figure.layers.emplace_back(
+        Rule{.at = a.bland_altman.bias, .horizontal = true, .dashed = false});
+    figure.layers.emplace_back(Rule{.at = a.bland_altman.lower.estimate, .horizontal = true});
+    figure.layers.emplace_back(Rule{.at = a.bland_altman.upper.estimate, .horizontal = true});
     return figure;
   }
 
   /// Mean of a variable at each session that occurs.
-  Line mean_line(const Eigen::VectorXd& x, int series, const std::string& label) const {
+  [[nodiscard]] Line mean_line(const Eigen::VectorXd& x, int series,
+                               const std::string& label) const {
     const Factor session = make_factor(table_.numbers(study_.columns.session));
     std::vector<double> at;
     for (const std::string& name : session.levels) at.push_back(std::stod(name));
     return {.x = vector_of(at), .y = group_means(x, session), .series = series, .label = label};
   }
 
-  Figure raters_figure() const {
+  [[nodiscard]] Figure raters_figure() const {
     Figure figure;
     figure.title = "Mean alliance by session as client and therapist see it";
     figure.caption = "Means over those who rated the session.";
     figure.x = {.label = study_.columns.session};
     figure.y = {.label = "alliance"};
-    figure.layers.push_back(mean_line(alliance_, 0, "client"));
-    figure.layers.push_back(
+    figure.layers.emplace_back(mean_line(alliance_, 0, "client"));
+    figure.layers.emplace_back(
         mean_line(table_.numbers(study_.columns.therapist_alliance), 1, "therapist"));
     figure.height = 320;
     return figure;
   }
 
-  PageSection by_session() const {
+  [[nodiscard]] PageSection by_session() const {
     PageTable table{
         .caption = "Alliance and outcome at each session",
         .header = {study_.columns.session, "n", "alliance M", "outcome M", "r", ci_heading(level_)},
@@ -276,10 +278,10 @@ class StudyPage {
         "Over patients, with " + ci_heading(level_) + "; later sessions rest on fewer patients.";
     figure.x = {.label = study_.columns.session};
     figure.y = {.label = "r", .lower = -1, .upper = 1};
-    figure.layers.push_back(Band{
+    figure.layers.emplace_back(Band{
         .x = vector_of(session), .lower = vector_of(low), .upper = vector_of(high), .series = 0});
-    figure.layers.push_back(Line{.x = vector_of(session), .y = vector_of(r), .series = 0});
-    figure.layers.push_back(Rule{.at = 0, .horizontal = true});
+    figure.layers.emplace_back(Line{.x = vector_of(session), .y = vector_of(r), .series = 0});
+    figure.layers.emplace_back(Rule{.at = 0, .horizontal = true});
     figure.height = 320;
     PageSection section{.title = "Correlations", .blocks = {}};
     if (!study_.correlations.empty()) section.blocks.emplace_back(correlations());
@@ -288,7 +290,7 @@ class StudyPage {
     return section;
   }
 
-  PageTable correlations() const {
+  [[nodiscard]] PageTable correlations() const {
     PageTable table{.caption = "Correlations over sessions, in their two parts",
                     .header = {"Variables", "r within", ci_heading(level_), "r between",
                                ci_heading(level_), "patients"},
@@ -304,7 +306,7 @@ class StudyPage {
     return table;
   }
 
-  PageSection levels() const {
+  [[nodiscard]] PageSection levels() const {
     const Disaggregation& d = *study_.disaggregation;
     PageTable table{
         .caption = "The effect of a point of alliance on " + study_.columns.outcome,
@@ -332,7 +334,7 @@ class StudyPage {
     return section;
   }
 
-  PageTable specifications() const {
+  [[nodiscard]] PageTable specifications() const {
     PageTable table{.caption = "The same effect under other centrings",
                     .header = estimate_header("Model", level_),
                     .rows = {},
@@ -347,7 +349,7 @@ class StudyPage {
 
   /// Each patient's own least-squares line over the patient's range, and the two slopes of the
   /// model.
-  Figure levels_figure(const Disaggregation& d) const {
+  [[nodiscard]] Figure levels_figure(const Disaggregation& d) const {
     Figure figure;
     const bool apart = d.contextual.p_value < 0.05;
     figure.title = apart ? "Within and between patients the slopes differ"
@@ -357,21 +359,21 @@ class StudyPage {
         "variables.";
     figure.x = {.label = study_.columns.alliance};
     figure.y = {.label = study_.columns.outcome};
-    figure.layers.push_back(patient_lines());
+    figure.layers.emplace_back(patient_lines());
     const double x = moments(alliance_).mean;
     const double y = moments(outcome_).mean;
     const auto slope = [&](double b, double reach, int series, const std::string& label) {
-      figure.layers.push_back(Line{.x = Eigen::VectorXd{{x - reach, x + reach}},
-                                   .y = Eigen::VectorXd{{y - b * reach, y + b * reach}},
-                                   .series = series,
-                                   .label = label});
+      figure.layers.emplace_back(Line{.x = Eigen::VectorXd{{x - reach, x + reach}},
+                                      .y = Eigen::VectorXd{{y - b * reach, y + b * reach}},
+                                      .series = series,
+                                      .label = label});
     };
     slope(d.within.estimate, 2 * study_.variables[0].sd_within, 0, "within patients");
     slope(d.between_patient.estimate, 2 * study_.variables[0].sd_between, 1, "between patients");
     return figure;
   }
 
-  Line patient_lines() const {
+  [[nodiscard]] Line patient_lines() const {
     std::vector<std::vector<Index>> rows(patient_.levels.size());
     for (Index i = 0; i < table_.rows(); ++i)
       if (patient_.codes[static_cast<std::size_t>(i)] >= 0 &&
@@ -393,7 +395,7 @@ class StudyPage {
     return {.x = vector_of(x), .y = vector_of(y), .series = 2, .label = "", .faint = true};
   }
 
-  PageSection moderation() const {
+  [[nodiscard]] PageSection moderation() const {
     PageSection section{.title = "When and for whom", .blocks = {}};
     if (study_.session_moderation) {
       const SessionModeration& m = *study_.session_moderation;
@@ -417,10 +419,10 @@ class StudyPage {
       figure.caption = "Model by_session; band: " + ci_heading(level_) + ".";
       figure.x = {.label = study_.columns.session};
       figure.y = {.label = "effect of a point of alliance"};
-      figure.layers.push_back(Band{
+      figure.layers.emplace_back(Band{
           .x = vector_of(session), .lower = vector_of(low), .upper = vector_of(high), .series = 0});
-      figure.layers.push_back(Line{.x = vector_of(session), .y = vector_of(b), .series = 0});
-      figure.layers.push_back(Rule{.at = 0, .horizontal = true});
+      figure.layers.emplace_back(Line{.x = vector_of(session), .y = vector_of(b), .series = 0});
+      figure.layers.emplace_back(Rule{.at = 0, .horizontal = true});
       figure.height = 320;
       section.blocks.emplace_back(std::move(figure));
       section.blocks.emplace_back(std::move(table));
@@ -453,7 +455,7 @@ class StudyPage {
     return {};
   }
 
-  PageTable treatments() const {
+  [[nodiscard]] PageTable treatments() const {
     const TreatmentModeration& m = *study_.treatment_moderation;
     PageTable table{.caption = "The within-patient effect in each treatment",
                     .header = estimate_header("Treatment", level_)};
@@ -469,7 +471,7 @@ class StudyPage {
     return table;
   }
 
-  PageSection lags() const {
+  [[nodiscard]] PageSection lags() const {
     PageSection section{.title = "From one session to the next", .blocks = {}};
     if (study_.cross_lagged) {
       const CrossLaggedFit& fit = study_.cross_lagged->fit;
@@ -518,7 +520,7 @@ class StudyPage {
     return {name, number(r.estimate), interval(r.ci), count(r.n_used), p_value(r.p_value)};
   }
 
-  PageSection early() const {
+  [[nodiscard]] PageSection early() const {
     const EarlyAlliance& e = *study_.early;
     PageTable correlations{
         .caption = "Alliance of sessions 1 to " + count(e.sessions) + " and the final " +
@@ -545,21 +547,21 @@ class StudyPage {
             .blocks = {early_figure(e), std::move(correlations), std::move(effects)}};
   }
 
-  Figure early_figure(const EarlyAlliance& e) const {
+  [[nodiscard]] Figure early_figure(const EarlyAlliance& e) const {
     Figure figure;
     figure.title = "Early alliance and final outcome: r = " + number(e.correlation.estimate);
     figure.caption = "A point a patient.";
     figure.x = {.label = "mean alliance, sessions 1 to " + count(e.sessions)};
     figure.y = {.label = "final " + study_.columns.outcome};
-    figure.layers.push_back(Points{.x = study_.patients.numbers("early_alliance"),
-                                   .y = study_.patients.numbers("final"),
-                                   .series = 0,
-                                   .hollow = true});
+    figure.layers.emplace_back(Points{.x = study_.patients.numbers("early_alliance"),
+                                      .y = study_.patients.numbers("final"),
+                                      .series = 0,
+                                      .hollow = true});
     figure.height = 340;
     return figure;
   }
 
-  PageSection perspectives() const {
+  [[nodiscard]] PageSection perspectives() const {
     const PerspectiveComparison& p = *study_.perspectives;
     PageTable table{.caption = "Both ratings in one model",
                     .header = estimate_header("Rating", level_),
@@ -586,7 +588,7 @@ class StudyPage {
     return options_.show_ids ? t.therapist : "Therapist " + std::to_string(place + 1);
   }
 
-  PageSection therapists() const {
+  [[nodiscard]] PageSection therapists() const {
     const TherapistEffects& e = *study_.therapists;
     PageTable table{
         .caption = "The final outcome a point of mean alliance (Baldwin, Wampold & Imel, 2007)",
@@ -619,15 +621,15 @@ class StudyPage {
     }
     figure.x = {.label = "deviation in points of " + study_.columns.outcome};
     figure.y.label = "therapist";
-    figure.layers.push_back(
+    figure.layers.emplace_back(
         ErrorBars{.at = at, .lower = low, .upper = high, .series = 0, .horizontal = true});
-    figure.layers.push_back(Points{.x = effect, .y = at, .series = 0});
-    figure.layers.push_back(Rule{.at = 0});
+    figure.layers.emplace_back(Points{.x = effect, .y = at, .series = 0});
+    figure.layers.emplace_back(Rule{.at = 0});
     figure.height = std::clamp(120 + 18 * static_cast<double>(n), 240.0, 800.0);
     return {.title = "Therapists", .blocks = {std::move(figure), std::move(table)}};
   }
 
-  PageSection dropout() const {
+  [[nodiscard]] PageSection dropout() const {
     const DropoutHazard& h = *study_.dropout;
     PageTable table{
         .caption = "The hazard of leaving after a session",
@@ -642,7 +644,7 @@ class StudyPage {
     return {.title = "Dropout", .blocks = {std::move(table)}};
   }
 
-  PageSection change() const {
+  [[nodiscard]] PageSection change() const {
     const OutcomeChange& c = *study_.change;
     const ChangeCounts& n = c.change.counts;
     const double threshold = c.change.reliable_change_threshold;
@@ -661,11 +663,11 @@ class StudyPage {
         "measurement.";
     figure.x = {.label = study_.columns.outcome + " at intake"};
     figure.y = {.label = study_.columns.outcome + " at the end"};
-    figure.layers.push_back(Band{.x = ends,
-                                 .lower = (ends.array() - threshold).matrix(),
-                                 .upper = (ends.array() + threshold).matrix(),
-                                 .series = 2});
-    figure.layers.push_back(Points{.x = pre, .y = post, .series = 0, .hollow = true});
+    figure.layers.emplace_back(Band{.x = ends,
+                                    .lower = (ends.array() - threshold).matrix(),
+                                    .upper = (ends.array() + threshold).matrix(),
+                                    .series = 2});
+    figure.layers.emplace_back(Points{.x = pre, .y = post, .series = 0, .hollow = true});
     BulletList facts{.items = {"Reliable change (Jacobson & Truax, 1991): beyond ±" +
                                number(threshold) +
                                " points, with a reliability of the outcome of " +
@@ -679,7 +681,7 @@ class StudyPage {
     return {.title = "Change", .blocks = {std::move(figure), std::move(facts)}};
   }
 
-  PageSection congruence() const {
+  [[nodiscard]] PageSection congruence() const {
     const ResponseSurfaceResult& s = *study_.congruence;
     PageTable table{.caption = "Response surface of the outcome on both ratings",
                     .header = estimate_header("Parameter", level_),
@@ -700,7 +702,7 @@ class StudyPage {
     return {.title = "Does agreement matter beyond level?", .blocks = {std::move(table)}};
   }
 
-  PageSection ruptures() const {
+  [[nodiscard]] PageSection ruptures() const {
     const RuptureAnalysis& a = *study_.ruptures;
     PageTable table{
         .caption = "Ruptures by rule",
@@ -740,7 +742,7 @@ class StudyPage {
     return section;
   }
 
-  PageTable aftermath() const {
+  [[nodiscard]] PageTable aftermath() const {
     PageTable table{.caption = "The outcome after a rupture, against its last value before",
                     .header = {"Rule", "repaired: n", "change", "unrepaired: n", "change",
                                "difference", ci_heading(level_), "p"},
@@ -758,7 +760,7 @@ class StudyPage {
   }
 
   /// The trajectories of the patients with the deepest ruptures.
-  Figure rupture_figure() const {
+  [[nodiscard]] Figure rupture_figure() const {
     std::vector<const Rupture*> deepest;
     for (const Rupture& r : study_.ruptures->ruptures) deepest.push_back(&r);
     std::stable_sort(deepest.begin(), deepest.end(),
@@ -792,16 +794,16 @@ class StudyPage {
         mark_x.push_back(r->session);
         mark_y.push_back(r->low);
       }
-      figure.layers.push_back(Line{
+      figure.layers.emplace_back(Line{
           .x = vector_of(x), .y = vector_of(y), .series = series, .label = patient_name(patient)});
-      figure.layers.push_back(
+      figure.layers.emplace_back(
           Points{.x = vector_of(mark_x), .y = vector_of(mark_y), .series = series});
       ++series;
     }
     return figure;
   }
 
-  PageSection models() const {
+  [[nodiscard]] PageSection models() const {
     PageSection section{.title = "Models", .blocks = {}};
     for (const StudyModel& model : study_.models) {
       const MixedFit& fit = model.model.fit();
@@ -826,7 +828,7 @@ class StudyPage {
     return section;
   }
 
-  PageSection methods() const {
+  [[nodiscard]] PageSection methods() const {
     std::string text =
         "Alliance was split into the deviation of each session from the patient's own mean "
         "(within), the patient's "

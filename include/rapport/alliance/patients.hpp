@@ -44,8 +44,7 @@ struct [[nodiscard]] EarlyAlliance {
 /// `effect` and `adjusted` are fits of early_formula to `patients`; `icc` is the alliance's share
 /// between patients.
 EarlyAlliance early_alliance(const FittedModel& effect, const FittedModel& adjusted,
-                             const Table& patients, Index early_sessions, double icc,
-                             double level = 0.95);
+                             const Table& patients, Index early_sessions, double icc);
 
 /// A therapist's deviation from the average therapist.
 struct TherapistEstimate {
