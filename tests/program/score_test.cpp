@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include "support/program.hpp"
+#include <fstream>
+#include <gmock/gmock.h>
+
+namespace rapport {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing_support::ProgramRun;
+using testing_support::run_program;
+
+const std::string folder = RAPPORT_TEST_DATA "/score/";
+const std::string panel = RAPPORT_TEST_DATA "/../../examples/data/simulated_wai_s.csv";
+
+ProgramRun json(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--format", "json"});
+  return run_program(arguments);
+}
+
+std::string write(const std::string& name, const std::string& content) {
+  std::string path = testing::TempDir() + "/" + name;
+  std::ofstream(path) << content;
+  return path;
+}
+
+void expect_refusal(const std::vector<std::string>& arguments, int status,
+                    const std::string& names) {
+  const ProgramRun run = run_program(arguments);
+  EXPECT_EQ(run.status, status) << run.err;
+  EXPECT_THAT(run.out, IsEmpty());
+  EXPECT_THAT(run.err, HasSubstr(names));
+}
+
+TEST(ScoreCommands, AnswerOnAPanelOfSessions) {
+  const ProgramRun score =
+      json({"score", "--instrument", "wai-s", "--id", "patient,session", panel});
+  ASSERT_EQ(score.status, 0) << score.err;
+  EXPECT_EQ(score.result().at("rows").items().size(), 160U);
+  EXPECT_EQ(score.result().at("rows").items()[5].at("id").at("session").number(), 2);
+  const ProgramRun reliability = json({"reliability", panel, "--instrument", "wai-s", "--person",
+                                       "patient", "--occasion", "session", "--by", "session"});
+  ASSERT_EQ(reliability.status, 0) << reliability.err;
+  for (const char* name :
+       {"RkF", "R1F", "R1R", "RkR", "Rc", "RkRn", "Rcn", "omega_within", "omega_between"})
+    EXPECT_GT(reliability.result().at("multilevel").at(name).number(), 0) << name;
+  EXPECT_EQ(reliability.result().at("by").at("groups").items().size(), 4U);
+  const ProgramRun change =
+      json({"change", panel, "--person", "patient", "--occasion", "session", "--score", "bdi",
+            "--reliability", "0.9", "--instrument", "bdi-ii"});
+  ASSERT_EQ(change.status, 0) << change.err;
+  EXPECT_EQ(change.result().at("persons").items().size(), 40U);
+  EXPECT_EQ(json({"sudden-gains", panel, "--id", "patient", "--occasion", "session", "--score",
+                  "bdi", "--cutoff", "7"})
+                .status,
+            0);
+  EXPECT_EQ(json({"screen", panel, "--instrument", "wai-s"}).status, 0);
+}
+
+TEST(ScoreCommands, TakeAKeyOfOnesOwn) {
+  const std::string key = write(
+      "own_key.json",
+      R"({"name": "own", "citation": "us", "items": 3, "range": [1, 5], "reversed": [2], "score": "mean"})");
+  const std::string data = write("own_key.csv", "own_1,own_2,own_3\n1,5,1\n5,1,5\n");
+  const ProgramRun run = json({"score", data, "--key", key});
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(run.result().at("rows").items()[0].at("total").number(), 1);
+  EXPECT_EQ(run.result().at("rows").items()[1].at("total").number(), 5);
+  const ProgramRun shown = json({"instruments", "--key", key});
+  EXPECT_EQ(shown.result().at("instruments").items()[0].at("reversed").items()[0].number(), 2);
+  const std::string bad =
+      write("bad_key.json",
+            R"({"name": "own", "citation": "us", "items": 3, "range": [1, 5], "reversed": [4]})");
+  expect_refusal({"instruments", "--key", bad}, 1, "bad_key.json: reversed[0] is 4");
+}
+
+TEST(ScoreCommands, RefusalsSayWhatAndWhere) {
+  const std::string data = write("scores.csv", "a,b,c\n1,2,3\n4,9,5\n1,,2\n");
+  expect_refusal({"score", data, "--items", "a,b,c", "--range", "1:5"}, 1,
+                 "scores.csv:3: column \"b\": 9 is outside 1..5");
+  expect_refusal({"score", data, "--items", "a,b,c", "--missing", "fail"}, 1,
+                 "scores.csv:4: column \"b\"");
+  expect_refusal({"score", data, "--items", "a,d"}, 1, "\"d\"");
+  expect_refusal({"score", data, "--instrument", "wai-z"}, 2, "did you mean wai-s");
+  expect_refusal({"score", data, "--instrument", "arm-5"}, 2, "--accept-unverified");
+  expect_refusal({"score", data, "--items", "a,b", "--reverse", "c", "--range", "1:5"}, 2,
+                 "--reverse");
+  expect_refusal({"score", data, "--items", "a,b", "--reverse", "a"}, 2, "--range");
+  expect_refusal({"score", data, "--items", "a,b", "--max-missing", "2"}, 2, "--max-missing");
+  expect_refusal({"score", data}, 2, "--items");
+  expect_refusal({"score", data, "--instrument", "shs", "--items", "a,b,c"}, 2, "--items");
+  expect_refusal({"reliability", data, "--items", "a"}, 1, "2 items");
+  expect_refusal({"change", data, "--pre", "a", "--post", "b", "--reliability", "0.8"}, 2,
+                 "--higher-is");
+  expect_refusal(
+      {"change", data, "--pre", "a", "--post", "b", "--reliability", "1.8", "--higher-is", "worse"},
+      2, "--reliability");
+  expect_refusal({"change", data, "--pre", "a", "--post", "b", "--reliability", ".8", "--higher-is",
+                  "worse", "--method", "jd"},
+                 2, "did you mean jt");
+  expect_refusal({"sudden-gains", data, "--id", "a", "--sessions", "a,b,c", "--cutoff", "7"}, 1,
+                 "at least 4");
+  expect_refusal({"instruments", "phq"}, 2, "phq-9");
+}
+
+TEST(ScoreCommands, ABlankItemIsAlwaysMissing) {
+  const std::string data = write("blanks.csv", "a,b\n1,\nNA,2\n , .\n");
+  const ProgramRun run =
+      json({"score", data, "--items", "a,b", "--range", "1:5", "--missing", "available"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  const auto& rows = result.at("rows").items();
+  EXPECT_EQ(rows[0].at("total").number(), 1);
+  EXPECT_EQ(rows[1].at("total").number(), 2);
+  EXPECT_TRUE(rows[2].at("total").is_null());
+}
+
+}  // namespace
+}  // namespace rapport
