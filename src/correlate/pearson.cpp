@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace rapport {
@@ -12,9 +13,14 @@ namespace {
 
 bool is_constant(const VectorView& x) { return x.size() == 0 || x.minCoeff() == x.maxCoeff(); }
 
-double within_one(double r) { return std::isnan(r) ? r : std::clamp(r, -1.0, 1.0); }
+/// Cut to [−1, 1]; what is within rounding of an end is the end, so that a perfect correlation is
+/// one.
+double within_one(double r) {
+  constexpr double rounding = 8 * std::numeric_limits<double>::epsilon();
+  return std::abs(r) > 1 - rounding ? std::copysign(1.0, r) : r;
+}
 
-/// xy/√(xx·yy): exactly ±1 for a perfect correlation; factor by factor where the product leaves the
+/// xy/√(xx·yy); factor by factor where the product leaves the
 /// range of doubles.
 double normalized(double xy, double xx, double yy) {
   const double product = xx * yy;
