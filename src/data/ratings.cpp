@@ -58,6 +58,28 @@ Eigen::VectorXi codes_of(const Table& table, const std::string& name,
   return codes;
 }
 
+/// "a | b" to its labels: blanks trimmed, empty parts left out.
+std::vector<std::string> labels_of(const std::string& cell, char separator) {
+  std::vector<std::string> labels;
+  std::size_t start = 0;
+  while (start <= cell.size()) {
+    const std::size_t end = std::min(cell.find(separator, start), cell.size());
+    const std::size_t first = cell.find_first_not_of(" \t", start);
+    const std::size_t last = end == 0 ? std::string::npos : cell.find_last_not_of(" \t", end - 1);
+    if (first < end && last != std::string::npos && last >= first)
+      labels.push_back(cell.substr(first, last - first + 1));
+    start = end + 1;
+  }
+  return labels;
+}
+
+std::vector<std::string> observed_labels(const std::vector<std::string>& cells, char separator) {
+  std::vector<std::string> all;
+  for (const std::string& cell : cells)
+    for (std::string& label : labels_of(cell, separator)) all.push_back(std::move(label));
+  return make_factor(all).levels;
+}
+
 /// Where each row of a long table belongs in a subjects × raters matrix.
 struct Cells {
   Factor subject;
@@ -153,6 +175,36 @@ Eigen::MatrixXd category_counts(const CategoryRatings& ratings) {
     for (Index i = 0; i < ratings.codes.rows(); ++i)
       if (ratings.codes(i, j) >= 0) counts(i, ratings.codes(i, j)) += 1;
   return counts;
+}
+
+LabelRatings label_sets(const CategoryRatings& ratings, char separator,
+                        const std::vector<std::string>& labels) {
+  LabelRatings result{
+      .sets = {},
+      .labels = labels.empty() ? observed_labels(ratings.categories, separator) : labels,
+      .raters = ratings.codes.cols()};
+  constexpr std::size_t most = 64;
+  if (result.labels.size() > most)
+    throw DataError("label_sets: " + std::to_string(result.labels.size()) +
+                    " labels; at most 64 can be told apart");
+  std::vector<std::uint64_t> set_of_cell;
+  for (const std::string& cell : ratings.categories) {
+    std::uint64_t set = 0;
+    for (const std::string& label : labels_of(cell, separator)) {
+      const auto found = std::find(result.labels.begin(), result.labels.end(), label);
+      if (found == result.labels.end())
+        throw DataError("label_sets: \"" + label + "\" is not among the labels given");
+      set |= std::uint64_t{1} << static_cast<unsigned>(found - result.labels.begin());
+    }
+    set_of_cell.push_back(set);
+  }
+  for (Index i = 0; i < ratings.codes.rows(); ++i)
+    for (Index j = 0; j < ratings.codes.cols(); ++j) {
+      const int code = ratings.codes(i, j);
+      result.sets.push_back(code < 0 ? std::nullopt
+                                     : std::optional(set_of_cell[static_cast<std::size_t>(code)]));
+    }
+  return result;
 }
 
 }  // namespace rapport

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <variant>
 
 namespace rapport::program {
 namespace {
@@ -23,6 +24,7 @@ struct AgreeOptions {
   std::string weights;
   std::string categories;
   std::string metric;
+  std::string label_separator = "|";
   std::string items;
   std::string group;
   std::string range;
@@ -292,12 +294,17 @@ BootstrapOptions bootstrap_options(const Request& request) {
           .progress = progress_bar(request.common, "bootstrap")};
 }
 
-Metric metric_of(const std::string& name) {
-  return choose<Metric>("--metric", name,
-                        {{"nominal", Metric::nominal},
-                         {"ordinal", Metric::ordinal},
-                         {"interval", Metric::interval},
-                         {"ratio", Metric::ratio}});
+/// Of values, or of sets of labels.
+using AnyMetric = std::variant<Metric, SetDistance>;
+
+AnyMetric metric_of(const std::string& name) {
+  return choose<AnyMetric>("--metric", name,
+                           {{"nominal", Metric::nominal},
+                            {"ordinal", Metric::ordinal},
+                            {"interval", Metric::interval},
+                            {"ratio", Metric::ratio},
+                            {"masi", SetDistance::masi},
+                            {"jaccard", SetDistance::jaccard}});
 }
 
 /// The categories' values for a metric; positions 1 … q where they are no numbers.
@@ -324,11 +331,46 @@ Eigen::MatrixXd metric_ratings(const Request& request, Metric metric,
   return numbers;
 }
 
+void warn_undefined(Outcome& out, const KrippendorffResult& r) {
+  if (is_missing(r.estimate))
+    out.warnings.push_back("alpha is undefined: all values are equal, or no unit has two");
+}
+
+/// Cells hold several labels; as far apart as their sets.
+Outcome run_krippendorff_of_sets(const Request& request, SetDistance distance) {
+  const AgreeOptions& o = request.options;
+  if (!o.counts.empty()) throw UsageError("--counts: do not say which labels stood together");
+  if (o.bootstrap > 0) throw UsageError("--bootstrap: is for the metrics of values");
+  if (o.label_separator.size() != 1)
+    throw UsageError("--label-separator: \"" + o.label_separator + "\" must be one character");
+  CategoryRatings cells = o.raters.empty() ? long_categories(request.table, long_columns(o))
+                                           : wide_categories(request.table, request.split_raters());
+  const LabelRatings ratings =
+      label_sets(cells, o.label_separator[0], list_of(o.categories, "--categories"));
+  const KrippendorffResult r = krippendorff_alpha_of_sets(
+      ratings.sets, ratings.raters, distance,
+      {.confidence_level = request.common.level, .coincidence_limit = 0});
+  Json json = Json::object({{"metric", o.metric}, {"labels", Json(ratings.labels)}});
+  const Json numbers = report::to_json(r);
+  for (const auto& [key, value] : numbers.members()) json.set(key, value);
+  Outcome out = request.outcome(std::move(json), r.units);
+  warn_undefined(out, r);
+  if (std::none_of(cells.categories.begin(), cells.categories.end(), [&](const std::string& cell) {
+        return cell.find(o.label_separator) != std::string::npos;
+      }))
+    out.warnings.push_back("no cell holds \"" + o.label_separator +
+                           "\": every rating is a single label (--label-separator)");
+  return out;
+}
+
 Outcome run_krippendorff(const Request& request) {
   const AgreeOptions& o = request.options;
   const KrippendorffOptions options{.confidence_level = request.common.level};
   if (!o.metric.empty() && !o.weights.empty())
     throw UsageError("agree krippendorff: --metric and --weights exclude each other");
+  const AnyMetric chosen = metric_of(o.metric.empty() ? "nominal" : o.metric);
+  if (const auto* distance = std::get_if<SetDistance>(&chosen))
+    return run_krippendorff_of_sets(request, *distance);
   KrippendorffResult r;
   std::vector<std::string> categories;
   Json head = Json::object();
@@ -349,7 +391,7 @@ Outcome run_krippendorff(const Request& request) {
     head = Json::object({{"weights", weights.name}, {"categories", Json(categories)}});
     head.set("weight_matrix", weights.matrix);
   } else {
-    const Metric metric = metric_of(o.metric.empty() ? "nominal" : o.metric);
+    const Metric metric = std::get<Metric>(chosen);
     if (o.counts.empty()) {
       const Eigen::MatrixXd ratings = metric_ratings(request, metric, categories);
       r = krippendorff_alpha(ratings, metric, options);
@@ -375,8 +417,7 @@ Outcome run_krippendorff(const Request& request) {
   const Json numbers = report::to_json(r);
   for (const auto& [key, value] : numbers.members()) json.set(key, value);
   Outcome out = request.outcome(std::move(json), r.units);
-  if (is_missing(r.estimate))
-    out.warnings.push_back("alpha is undefined: all values are equal, or no unit has two");
+  warn_undefined(out, r);
   return out;
 }
 
@@ -667,7 +708,11 @@ void add_agree(CLI::App& program, Chosen& chosen) {
                       "unweighted linear quadratic ordinal radical ratio circular bipolar, or a "
                       "CSV file of weights");
   command->add_option("--metric", o.metric,
-                      "krippendorff: nominal (default) ordinal interval ratio");
+                      "krippendorff: nominal (default) ordinal interval ratio; masi or jaccard "
+                      "for cells that hold several labels");
+  command->add_option("--label-separator", o.label_separator,
+                      "krippendorff --metric masi|jaccard: what stands between the labels of a "
+                      "cell (default |); a cell of it alone: no label applies");
   command->add_option("--bootstrap", o.bootstrap,
                       "krippendorff: replicates of a bootstrap over units");
   command->add_flag("--pairs", o.pairs, "percent: share of agreeing pairs of raters");

@@ -86,6 +86,57 @@ TEST(AgreeCommand, WeightsFromAFile) {
   EXPECT_EQ(read.at("categories").items().at(0).string(), "1");
 }
 
+/// α = 1 − (n − 1) Σ_units Σ_pairs δ / (m − 1) / Σ_all pairs δ, of complete pairs of ratings.
+double alpha_of_pairs(const std::vector<std::vector<double>>& between, std::size_t units) {
+  double within = 0;
+  double all = 0;
+  for (std::size_t i = 0; i < 2 * units; ++i)
+    for (std::size_t j = 0; j < 2 * units; ++j) {
+      all += between[i][j];
+      if (i / 2 == j / 2) within += between[i][j];
+    }
+  return 1 - static_cast<double>(2 * units - 1) * within / all;
+}
+
+// Three passages, two coders: {a,b} {a}; {} {}; {b,c} {c,a}. Distances by hand; α by its
+// definition.
+TEST(AgreeCommand, SetsOfLabels) {
+  const Scratch cells("agree_labels.csv", "x,y\na| b,a\n|,|\nb|c,c|a\nc,\n");
+  const double h = 0.5, t = 2.0 / 3, u = 1;
+  const std::vector<std::vector<double>> jaccard = {{0, h, u, u, t, t}, {h, 0, u, u, u, h},
+                                                    {u, u, 0, 0, u, u}, {u, u, 0, 0, u, u},
+                                                    {t, u, u, u, 0, t}, {t, h, u, u, t, 0}};
+  std::vector<std::vector<double>> masi = jaccard;
+  for (auto& row : masi)
+    for (double& d : row) d = d == h ? 1 - 0.5 * 2 / 3 : d == t ? 1 - 1.0 / 9 : d;
+  const Json a =
+      agree({"krippendorff", cells.path(), "--raters", "x,y", "--metric", "jaccard"}).result();
+  EXPECT_NEAR(a.at("estimate").number(), alpha_of_pairs(jaccard, 3), 1e-14);
+  EXPECT_EQ(a.at("labels").items().size(), 3U);
+  EXPECT_EQ(a.at("units").number(), 3);
+  EXPECT_EQ(a.at("omitted").number(), 1);
+  const Scratch rows("agree_labels_long.csv",
+                     "p,r,c\n1,x,b;a\n1,y,a\n2,x,;\n2,y,;\n3,x,c;b\n3,y,a;c\n4,x,c\n");
+  const Json m = agree({"krippendorff", rows.path(), "--subject", "p", "--rater", "r", "--rating",
+                        "c", "--metric", "masi", "--label-separator", ";", "--separator", ","})
+                     .result();
+  EXPECT_NEAR(m.at("estimate").number(), alpha_of_pairs(masi, 3), 1e-14);
+  // Single labels are nominal categories.
+  const Scratch single("agree_single.csv", wide);
+  const ProgramRun plain =
+      agree({"krippendorff", single.path(), "--raters", "a,b", "--metric", "masi"});
+  EXPECT_THAT(plain.err, HasSubstr("--label-separator"));
+  EXPECT_NEAR(
+      plain.result().at("estimate").number(),
+      agree({"krippendorff", single.path(), "--raters", "a,b"}).result().at("estimate").number(),
+      1e-14);
+  EXPECT_THAT(agree({"krippendorff", cells.path(), "--raters", "x,y", "--metric", "masi",
+                     "--categories", "a,b"})
+                  .err,
+              HasSubstr("\"c\""));
+  EXPECT_EQ(agree({"krippendorff", cells.path(), "--raters", "x,y", "--metric", "mazi"}).status, 2);
+}
+
 TEST(AgreeCommand, IccNamesBothNomenclatures) {
   const ProgramRun run = agree({"icc", ratings, "--raters", "r1,r2,r3,r4"});
   ASSERT_EQ(run.status, 0) << run.err;

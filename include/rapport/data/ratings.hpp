@@ -3,6 +3,8 @@
 #include <rapport/base/eigen.hpp>
 #include <rapport/data/table.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,5 +57,18 @@ struct LongColumns {
 
 /// The number of raters who put each subject into each category: subjects × categories.
 [[nodiscard]] Eigen::MatrixXd category_counts(const CategoryRatings& ratings);
+
+/// Ratings that hold several labels each, such as the theme codes of a passage.
+struct LabelRatings {
+  std::vector<std::optional<std::uint64_t>> sets;  ///< subject * raters + rater: bit k for label k
+  std::vector<std::string> labels;  ///< those given, or those observed, sorted by bytes
+  Index raters;
+};
+
+/// The sets of labels that `ratings` (a text a cell, such as "hope|trust") name, separated by
+/// `separator`, blanks trimmed; a cell of nothing but separators is the empty set: looked at, no
+/// label applies. Throws DataError for more than 64 labels, or one that is not among those given.
+[[nodiscard]] LabelRatings label_sets(const CategoryRatings& ratings, char separator,
+                                      const std::vector<std::string>& labels = {});
 
 }  // namespace rapport
