@@ -5,6 +5,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
+#include "describe.hpp"
 #include "independent_columns.hpp"
 #include "integral.hpp"
 #include "search.hpp"
@@ -199,38 +200,6 @@ WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
   return start;
 }
 
-/// Λ with non-negative diagonal and the same ΛΛ'.
-MatrixXd canonical(MatrixXd factor) {
-  for (Index j = 0; j < factor.cols(); ++j) {
-    if (factor(j, j) < 0) factor.col(j) *= -1;
-  }
-  return factor;
-}
-
-RandomEffects describe_random(const RandomTerm& term, const MatrixXd& factor) {
-  RandomEffects random;
-  random.factor = term.factor;
-  random.terms = term.terms;
-  random.levels = term.levels;
-  random.covariance = factor * factor.transpose();
-  random.sd = random.covariance.diagonal().cwiseSqrt();
-  random.correlation = MatrixXd::Identity(factor.rows(), factor.rows());
-  for (Index j = 0; j < factor.rows(); ++j) {
-    for (Index i = 0; i < factor.rows(); ++i) {
-      if (i == j) continue;
-      const double scale = random.sd[i] * random.sd[j];
-      random.correlation(i, j) = scale > 0 ? random.covariance(i, j) / scale : missing;
-    }
-  }
-  return random;
-}
-
-bool is_singular(const RandomTerm& term, const MatrixXd& factor) {
-  const VectorXd rms =
-      (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows())).cwiseSqrt();
-  return (factor.diagonal().cwiseAbs().array() * rms.array() < 1e-4).any();
-}
-
 /// The kept columns of X; the intercept of a cumulative model is none of them.
 void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) {
   std::vector<Index> candidates;
@@ -300,35 +269,6 @@ MatrixXd inverse_information(const MatrixXd& hessian) {
       [](double v) { return v > 1e-12 ? 1 / v : std::numeric_limits<double>::infinity(); });
   if (!inverse.allFinite()) return MatrixXd::Constant(hessian.rows(), hessian.cols(), missing);
   return eigen.eigenvectors() * inverse.asDiagonal() * eigen.eigenvectors().transpose();
-}
-
-void describe_criterion(const Minimum& solution, Index parameters, GeneralizedFit& fit) {
-  CriterionValue& c = fit.criterion;
-  c.method = Criterion::ml;
-  c.value = 2 * solution.value;
-  c.log_likelihood = -solution.value;
-  c.parameters = parameters;
-  const auto n = static_cast<double>(fit.data.observations);
-  const auto k = static_cast<double>(parameters);
-  c.aic = c.value + 2 * k;
-  c.bic = c.value + std::log(n) * k;
-  c.aicc = n > k + 1 ? c.aic + 2 * k * (k + 1) / (n - k - 1) : missing;
-}
-
-void describe_search(const Minimum& solution, GeneralizedFit& fit) {
-  OptimizerReport& report = fit.optimizer;
-  report.converged = solution.converged;
-  report.iterations = solution.iterations;
-  report.evaluations = solution.evaluations;
-  report.gradient_norm =
-      solution.gradient.size() == 0 ? 0 : solution.gradient.lpNorm<Eigen::Infinity>();
-  report.certificate = {.predicted_decrease = solution.decrement,
-                        .smallest_curvature = solution.smallest_curvature,
-                        .boundary_multiplier = missing};
-  report.message = solution.converged
-                       ? "converged"
-                       : "stopped before the optimum was reached; the estimates are those reached";
-  if (report.singular) report.message += "; a variance is estimated as 0 or a correlation as ±1";
 }
 
 /// Says in plain words what a user should know of the fit.
@@ -478,9 +418,7 @@ void describe_family(const Design& design, const VectorXd& parameters, const Vec
 void describe_random_effects(const Design& design, const ModelPoint& optimum,
                              const Integral& integral, bool modes, GeneralizedFit& fit) {
   for (std::size_t t = 0; t < design.random.size(); ++t) {
-    const MatrixXd factor = canonical(optimum.factor[t]);
-    fit.random.push_back(describe_random(design.random[t], factor));
-    fit.optimizer.singular = fit.optimizer.singular || is_singular(design.random[t], factor);
+    fit.random.push_back(detail::describe_term(design.random[t], optimum.factor[t]));
   }
   if (!modes || design.random.empty()) return;
   std::vector<detail::TermModes> found = integral.modes();
@@ -488,6 +426,13 @@ void describe_random_effects(const Design& design, const ModelPoint& optimum,
     fit.random[t].blups = std::move(found[t].modes);
     fit.random[t].conditional_covariance = std::move(found[t].covariance);
   }
+}
+
+bool any_singular(const Design& design, const ModelPoint& optimum) {
+  for (std::size_t t = 0; t < design.random.size(); ++t) {
+    if (detail::is_singular(design.random[t], optimum.factor[t], 1)) return true;
+  }
+  return false;
 }
 
 void describe_rows(const Problem& problem, const ModelPoint& optimum, const Integral& integral,
@@ -536,8 +481,9 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
               .residual_df = static_cast<double>(design.response.size() - coordinates.n_fixed() -
                                                  (thresholds ? family.size() : 0))};
   describe_random_effects(design, optimum, *integral, options.random_effects, fit);
-  describe_criterion(minimum, coordinates.size(), fit);
-  describe_search(minimum, fit);
+  fit.criterion = detail::describe_criterion(2 * minimum.value, Criterion::ml, coordinates.size(),
+                                             design.response.size());
+  fit.optimizer = detail::describe_search(minimum, any_singular(design, optimum));
   describe_rows(problem, optimum, *integral, fit);
   add_warnings(design, fit);
   return fit;

@@ -8,6 +8,7 @@
 #include <Eigen/Eigenvalues>
 
 #include "arrow.hpp"
+#include "describe.hpp"
 #include "independent_columns.hpp"
 #include "residual_correlation.hpp"
 #include "search.hpp"
@@ -711,49 +712,23 @@ void require_identified(const Design& design, const ResidualStructure& structure
 // --- the result
 // -----------------------------------------------------------------------------------------------------
 
-/// Λ with non-negative diagonal and the same ΛΛ'.
-MatrixXd canonical(MatrixXd factor) {
-  for (Index j = 0; j < factor.cols(); ++j) {
-    if (factor(j, j) < 0) factor.col(j) *= -1;
-  }
-  return factor;
-}
-
-void describe_random(const Design& design, ResidualObjective& objective, bool want_effects,
-                     MixedFit& fit) {
+/// The random effects; true if a covariance is singular.
+bool describe_random(const Design& design, ResidualObjective& objective, MixedFit& fit) {
   const std::vector<MatrixXd> factors = objective.factors();
   const double scale = std::sqrt(objective.sigma_squared()) * objective.response_scale();
   std::vector<MatrixXd> modes;
   std::vector<MatrixXd> covariances;
-  if (want_effects) objective.effects(modes, covariances);
+  objective.effects(modes, covariances);
+  bool singular = false;
   for (std::size_t t = 0; t < design.random.size(); ++t) {
-    const RandomTerm& term = design.random[t];
-    const MatrixXd factor = scale * canonical(factors[t]);
-    RandomEffects random;
-    random.factor = term.factor;
-    random.terms = term.terms;
-    random.levels = term.levels;
-    random.covariance = factor * factor.transpose();
-    random.sd = random.covariance.diagonal().cwiseSqrt();
-    const VectorXd rms =
-        (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows()))
-            .cwiseSqrt();
-    const bool singular = (factor.diagonal().array() * rms.array() < 1e-4 * scale).any();
-    fit.optimizer.singular = fit.optimizer.singular || singular;
-    random.correlation = MatrixXd::Identity(factor.rows(), factor.rows());
-    for (Index j = 0; j < factor.rows(); ++j) {
-      for (Index i = 0; i < factor.rows(); ++i) {
-        const double product = random.sd[i] * random.sd[j];
-        if (i != j)
-          random.correlation(i, j) = product > 0 ? random.covariance(i, j) / product : missing;
-      }
-    }
-    if (want_effects) {
-      random.blups = modes[t];
-      random.conditional_covariance = objective.sigma_squared() * covariances[t];
-    }
+    const MatrixXd factor = scale * factors[t];
+    RandomEffects random = detail::describe_term(design.random[t], factor);
+    random.blups = std::move(modes[t]);
+    random.conditional_covariance = objective.sigma_squared() * covariances[t];
     fit.random.push_back(std::move(random));
+    singular = singular || detail::is_singular(design.random[t], factor, scale);
   }
+  return singular;
 }
 
 /// Cov(x, σ²) from the Hessian of −log L unprofiled, and the derivatives of Cov(β̂) in them, by
@@ -796,19 +771,6 @@ CovarianceInformation describe_information(ResidualObjective& objective,
   information.parameter_covariance.row(k) *= sigma2;  // from log σ² to σ²
   information.parameter_covariance.col(k) *= sigma2;
   return information;
-}
-
-void describe_criterion(double value, Index parameters, Criterion method, MixedFit& fit) {
-  CriterionValue& c = fit.criterion;
-  c.method = method;
-  c.value = value;
-  c.log_likelihood = -0.5 * value;
-  c.parameters = parameters;
-  const auto n = static_cast<double>(fit.data.observations);
-  const auto k = static_cast<double>(parameters);
-  c.aic = value + 2 * k;
-  c.bic = value + std::log(n) * k;
-  c.aicc = n > k + 1 ? c.aic + 2 * k * (k + 1) / (n - k - 1) : missing;
 }
 
 void describe_variance(const ResidualStructure& structure, const VectorXd& parameters,
@@ -883,24 +845,13 @@ ResidualFit fit_residual_model(const Design& design, const ResidualStructure& st
   fit.fixed.estimate = objective.fixed();
   fit.fixed.covariance = objective.sigma_squared() * objective.unscaled_covariance();
   fit.fixed.standard_error = fit.fixed.covariance.diagonal().cwiseSqrt();
-  describe_random(design, objective, true, fit);
+  const bool singular = describe_random(design, objective, fit);
   fit.residual.sd = sigma;
-  describe_criterion(2 * minimum.value + objective.constant(), p + objective.n_parameters() + 1,
-                     options.criterion, fit);
+  fit.criterion =
+      detail::describe_criterion(2 * minimum.value + objective.constant(), options.criterion,
+                                 p + objective.n_parameters() + 1, n);
   fit.information = describe_information(objective, minimum);
-  fit.optimizer.converged = minimum.converged;
-  fit.optimizer.iterations = minimum.iterations;
-  fit.optimizer.evaluations = minimum.evaluations;
-  fit.optimizer.gradient_norm =
-      minimum.gradient.size() == 0 ? 0 : minimum.gradient.lpNorm<Eigen::Infinity>();
-  fit.optimizer.certificate = {.predicted_decrease = minimum.decrement,
-                               .smallest_curvature = minimum.smallest_curvature,
-                               .boundary_multiplier = missing};
-  fit.optimizer.message =
-      minimum.converged ? "converged"
-                        : "stopped before the optimum was reached; the estimates are those reached";
-  if (fit.optimizer.singular)
-    fit.optimizer.message += "; a variance is estimated as 0 or a correlation as ±1";
+  fit.optimizer = detail::describe_search(minimum, singular);
   result.correlation = structure.correlation;
   result.variance = structure.variance;
   objective.correlation().describe(result);

@@ -1,0 +1,63 @@
+#include "describe.hpp"
+
+#include <rapport/base/missing.hpp>
+
+#include <cmath>
+
+namespace rapport::detail {
+
+RandomEffects describe_term(const RandomTerm& term, const Eigen::MatrixXd& factor) {
+  RandomEffects random;
+  random.factor = term.factor;
+  random.terms = term.terms;
+  random.levels = term.levels;
+  random.covariance = factor * factor.transpose();
+  random.sd = random.covariance.diagonal().cwiseSqrt();
+  random.correlation = Eigen::MatrixXd::Identity(factor.rows(), factor.rows());
+  for (Index j = 0; j < factor.rows(); ++j) {
+    for (Index i = 0; i < factor.rows(); ++i) {
+      const double scale = random.sd[i] * random.sd[j];
+      if (i != j) random.correlation(i, j) = scale > 0 ? random.covariance(i, j) / scale : missing;
+    }
+  }
+  return random;
+}
+
+bool is_singular(const RandomTerm& term, const Eigen::MatrixXd& factor, double scale) {
+  const Eigen::VectorXd rms =
+      (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows())).cwiseSqrt();
+  return (factor.diagonal().cwiseAbs().array() * rms.array() < 1e-4 * scale).any();
+}
+
+CriterionValue describe_criterion(double value, Criterion method, Index parameters,
+                                  Index observations) {
+  const auto n = static_cast<double>(observations);
+  const auto k = static_cast<double>(parameters);
+  return {.method = method,
+          .value = value,
+          .log_likelihood = -0.5 * value,
+          .parameters = parameters,
+          .aic = value + 2 * k,
+          .bic = value + std::log(n) * k,
+          .aicc = n > k + 1 ? value + 2 * k + 2 * k * (k + 1) / (n - k - 1) : missing};
+}
+
+OptimizerReport describe_search(const Minimum& minimum, bool singular) {
+  OptimizerReport report{};
+  report.converged = minimum.converged;
+  report.iterations = minimum.iterations;
+  report.evaluations = minimum.evaluations;
+  report.gradient_norm =
+      minimum.gradient.size() == 0 ? 0 : minimum.gradient.lpNorm<Eigen::Infinity>();
+  report.singular = singular;
+  report.certificate = {.predicted_decrease = minimum.decrement,
+                        .smallest_curvature = minimum.smallest_curvature,
+                        .boundary_multiplier = missing};
+  report.message = minimum.converged
+                       ? "converged"
+                       : "stopped before the optimum was reached; the estimates are those reached";
+  if (singular) report.message += "; a variance is estimated as 0 or a correlation as ±1";
+  return report;
+}
+
+}  // namespace rapport::detail

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <rapport/mixed/fit.hpp>
+
+#include "search.hpp"
+
+namespace rapport::detail {
+
+/// What generalized models and residual structures say in the same way of a search.
+
+/// A term with covariance ΛΛ', without effects of its levels.
+RandomEffects describe_term(const RandomTerm& term, const Eigen::MatrixXd& factor);
+
+/// Is a diagonal entry of Λ, per root mean square of its column, below 1e-4 of `scale`?
+bool is_singular(const RandomTerm& term, const Eigen::MatrixXd& factor, double scale);
+
+/// The criterion with its information criteria; BIC by `observations`.
+CriterionValue describe_criterion(double value, Criterion method, Index parameters,
+                                  Index observations);
+
+OptimizerReport describe_search(const Minimum& minimum, bool singular);
+
+}  // namespace rapport::detail
