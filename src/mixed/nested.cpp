@@ -244,7 +244,8 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
   // Upwards: the nodes of the outer levels.
   std::vector<std::vector<InnerNode>> nodes(at(depth()));
   double unused = 0;
-  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  std::vector<MatrixXd> grams;
+  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
   for (Index l = 1; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
     std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
@@ -468,9 +469,10 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
 
   std::vector<Tangents> tangents;
   double unused = 0;
-  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  std::vector<MatrixXd> grams;
+  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
   if (depth() > 0) {
-    tangents.assign(grams.size(), Tangents(structure_.offset(1), levels_.front().width));
+    tangents.assign(at(levels_[1].n_groups), Tangents(structure_.offset(1), levels_.front().width));
     for (const Run& run : runs_)
       add_leaf_jet(run, factors.front(), result, tangents[at(run.parent)]);
   }
@@ -584,7 +586,8 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
   if (depth() == 0) return result;
   std::vector<std::vector<InnerNode>> nodes(at(depth()));
   double unused = 0;
-  std::vector<MatrixXd> grams = leaf_grams(factors, unused);
+  std::vector<MatrixXd> grams;
+  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
   for (Index l = 1; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
     std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
