@@ -288,31 +288,41 @@ MatrixXd CrossedCrossProducts::root_gram(const MatrixXd& leaf_factor,
 
 CrossedCrossProducts::Root CrossedCrossProducts::solve_root(const MatrixXd& gram,
                                                             const std::vector<MatrixXd>& factors,
-                                                            bool invert) const {
+                                                            MatrixXd& lower) const {
   const Index n = root_size_;
-  MatrixXd system = gram.topLeftCorner(n, n);
-  multiply_rows(system, factors);
-  system.transposeInPlace();
-  multiply_rows(system, factors);
-  system.diagonal().array() += 1;
-  MatrixXd right = gram.topRightCorner(n, fixed_columns_);
-  multiply_rows(right, factors);
+  lower = gram.topLeftCorner(n, n);
+  multiply_rows(lower, factors);
+  lower.transposeInPlace();
+  multiply_rows(lower, factors);
+  lower.diagonal().array() += 1;
   Root root;
-  if (!factor_in_place(system)) {
+  if (!factor_in_place(lower)) {
     root.log_determinant = std::numeric_limits<double>::quiet_NaN();
     root.gram = MatrixXd::Constant(fixed_columns_, fixed_columns_, root.log_determinant);
     return root;
   }
-  root.log_determinant = 2 * system.diagonal().array().log().sum();
-  const auto lower = system.triangularView<Eigen::Lower>();
-  const MatrixXd half = lower.solve(right);
+  root.log_determinant = 2 * lower.diagonal().array().log().sum();
+  MatrixXd half = gram.topRightCorner(n, fixed_columns_);
+  multiply_rows(half, factors);
+  lower.triangularView<Eigen::Lower>().solveInPlace(half);
   root.gram = gram.bottomRightCorner(fixed_columns_, fixed_columns_);
   root.gram.noalias() -= half.transpose() * half;
-  if (!invert) return root;
-  root.predictor = system.transpose().triangularView<Eigen::Upper>().solve(half);
-  root.inverse = inverse_of_factored(system);
   return root;
 }
+
+void CrossedCrossProducts::invert_root(const MatrixXd& gram, const std::vector<MatrixXd>& factors,
+                                       const MatrixXd& lower, Root& root) const {
+  root.inverse = inverse_of_factored(lower);
+  MatrixXd right = gram.topRightCorner(root_size_, fixed_columns_);
+  multiply_rows(right, factors);
+  root.predictor = root.inverse * right;
+}
+
+/// The root's Gram matrix and the Cholesky factor of I + Ĝ.
+struct CrossedCrossProducts::Kept final : Factorization {
+  MatrixXd gram;
+  MatrixXd lower;
+};
 
 WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
   WeightedGram result;
@@ -326,10 +336,12 @@ WeightedGram CrossedCrossProducts::value(const std::vector<MatrixXd>& factors) c
     }
     return result;
   }
-  const MatrixXd gram = root_gram(factors.front(), result.log_determinant);
-  const Root root = solve_root(gram, factors, false);
+  auto kept = std::make_shared<Kept>();
+  kept->gram = root_gram(factors.front(), result.log_determinant);
+  const Root root = solve_root(kept->gram, factors, kept->lower);
   result.log_determinant += root.log_determinant;
   result.gram = root.gram;
+  result.factorization = std::move(kept);
   return result;
 }
 
@@ -490,7 +502,8 @@ double CrossedCrossProducts::mixed_trace(const Sweep& sweep, Index k, Index l) c
 }
 
 CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
-    const std::vector<MatrixXd>& factors, const MatrixXd& projection) const {
+    const std::vector<MatrixXd>& factors, const WeightedGram& known,
+    const MatrixXd& projection) const {
   const Index n = structure_.n_parameters();
   const Index n_leaf = structure_.offset(1);
   const Index m = fixed_columns_;
@@ -512,8 +525,15 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
   for (const CovarianceStructure::Coordinate& c : structure_.coordinates())
     sweep.units.push_back(symmetric_unit(structure_.size(c.level), c.row, c.column));
   sweep.tangents.assign(at(n_leaf), MatrixXd::Zero(root_size_ + m, root_size_ + m));
+  const auto* kept = static_cast<const Kept*>(known.factorization.get());
   double unused = 0;
-  sweep.root = solve_root(root_gram(factors.front(), unused), sweep.factors, true);
+  const MatrixXd gram = kept == nullptr ? root_gram(factors.front(), unused) : kept->gram;
+  MatrixXd lower;
+  if (kept != nullptr && sweep.factors == factors)
+    lower = kept->lower;
+  else
+    sweep.root = solve_root(gram, sweep.factors, lower);
+  invert_root(gram, sweep.factors, lower, sweep.root);
   add_leaf_terms(factors.front(), sweep, result);
   add_tangent_terms(sweep, result);
   add_own_terms(sweep, result);
@@ -538,13 +558,14 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
 }
 
 GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
+                                                  const WeightedGram& known,
                                                   const MatrixXd& trace_factor,
                                                   const VectorXd& data_vector) const {
   const Index n = structure_.n_parameters();
   const Index rank = trace_factor.cols();
   MatrixXd projection(fixed_columns_, rank + 1);
   projection << trace_factor, data_vector;
-  SecondOrder second = second_order(factors, projection);
+  SecondOrder second = second_order(factors, known, projection);
   GramDerivatives result;
   result.log_determinant = std::move(second.log_determinant);
   result.gram = std::move(second.gram);
@@ -560,7 +581,8 @@ GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& f
 }
 
 GramJet CrossedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
-  SecondOrder second = second_order(factors, MatrixXd::Identity(fixed_columns_, fixed_columns_));
+  SecondOrder second =
+      second_order(factors, {}, MatrixXd::Identity(fixed_columns_, fixed_columns_));
   return {std::move(second.log_determinant), std::move(second.gram),
           std::move(second.second_log_determinant), std::move(second.second_gram)};
 }
@@ -604,7 +626,9 @@ std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<Matrix
                                                         const VectorXd& combination) const {
   double unused = 0;
   const MatrixXd gram = root_gram(factors.front(), unused);
-  const Root root = solve_root(gram, factors, true);
+  MatrixXd lower;
+  Root root = solve_root(gram, factors, lower);
+  invert_root(gram, factors, lower, root);
   std::vector<MatrixXd> transposed;
   for (const MatrixXd& factor : factors) transposed.emplace_back(factor.transpose());
   MatrixXd mean = root.predictor * combination;

@@ -21,6 +21,7 @@ class CrossedCrossProducts final : public CrossProducts {
   [[nodiscard]] Index fixed_columns() const override { return fixed_columns_; }
   [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
   [[nodiscard]] GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                            const WeightedGram& at,
                                             const Eigen::MatrixXd& trace_factor,
                                             const Eigen::VectorXd& data_vector) const override;
   [[nodiscard]] GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const override;
@@ -49,6 +50,7 @@ class CrossedCrossProducts final : public CrossProducts {
   struct Node;
   struct Root;
   struct SecondOrder;
+  struct Kept;
   struct Sweep;
 
   CrossedCrossProducts(const CrossedCrossProducts&) = default;
@@ -62,9 +64,15 @@ class CrossedCrossProducts final : public CrossProducts {
   /// Multiplies the root's rows by Λ' (or the transpose of other q × q matrices, one a level).
   void multiply_rows(Eigen::Ref<Eigen::MatrixXd> rows,
                      const std::vector<Eigen::MatrixXd>& factors) const;
+  /// `lower` receives the Cholesky factor of I + Ĝ.
   [[nodiscard]] Root solve_root(const Eigen::MatrixXd& gram,
-                                const std::vector<Eigen::MatrixXd>& factors, bool invert) const;
+                                const std::vector<Eigen::MatrixXd>& factors,
+                                Eigen::MatrixXd& lower) const;
+  /// Adds what derivatives need: the inverse and the predictor.
+  void invert_root(const Eigen::MatrixXd& gram, const std::vector<Eigen::MatrixXd>& factors,
+                   const Eigen::MatrixXd& lower, Root& root) const;
   [[nodiscard]] SecondOrder second_order(const std::vector<Eigen::MatrixXd>& factors,
+                                         const WeightedGram& at,
                                          const Eigen::MatrixXd& projection) const;
 
   /// Lower triangle of gram += scale · left'right, in the places of the leaf's columns.

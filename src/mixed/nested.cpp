@@ -175,22 +175,37 @@ std::vector<MatrixXd> NestedCrossProducts::leaf_grams(const std::vector<MatrixXd
   return grams;
 }
 
-WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
-  WeightedGram result;
-  std::vector<MatrixXd> grams = leaf_grams(factors, result.log_determinant);
+struct NestedCrossProducts::Sweep final : Factorization {
+  std::vector<std::vector<InnerNode>> nodes;  ///< of each level; none of the innermost
+  MatrixXd root;                              ///< the Gram matrix that the root receives
+  double log_determinant = 0;
+};
+
+std::shared_ptr<const NestedCrossProducts::Sweep> NestedCrossProducts::sweep_up(
+    const std::vector<MatrixXd>& factors) const {
+  auto sweep = std::make_shared<Sweep>();
+  sweep->nodes.resize(at(depth() + 1));
+  std::vector<MatrixXd> grams = leaf_grams(factors, sweep->log_determinant);
   for (Index l = 1; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
-    const Level& above = levels_[at(l + 1)];
-    std::vector<MatrixXd> handed_up(at(above.n_groups), MatrixXd::Zero(level.width, level.width));
+    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
+                                    MatrixXd::Zero(level.width, level.width));
+    sweep->nodes[at(l)].reserve(at(level.n_groups));
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode node(grams[at(g)], level.size, factors[at(l)]);
-      result.log_determinant += node.node.log_determinant;
+      const InnerNode& node =
+          sweep->nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
+      sweep->log_determinant += node.node.log_determinant;
       handed_up[at(level.parent[at(g)])] += node.gram;
     }
     grams = std::move(handed_up);
   }
-  result.gram = grams.front();
-  return result;
+  sweep->root = std::move(grams.front());
+  return sweep;
+}
+
+WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
+  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
+  return {sweep->log_determinant, sweep->root, sweep};
 }
 
 // ---- Derivatives ----
@@ -230,42 +245,27 @@ NestedCrossProducts::LeafTerms NestedCrossProducts::leaf_terms(const Run& run,
   return terms;
 }
 
-GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
-                                                 const MatrixXd& trace_factor,
-                                                 const VectorXd& data_vector) const {
-  const Index n = structure_.n_parameters();
-  const std::vector<CovarianceStructure::Coordinate>& coordinates = structure_.coordinates();
-  GramDerivatives result;
-  result.log_determinant = VectorXd::Zero(n);
-  result.trace_part = MatrixXd::Zero(n, n);
-  result.data_part = MatrixXd::Zero(n, n);
-  if (depth() == 0) return result;
+/// For each level and group the factor F and the vector v whose FF' and vv' are contracted with the
+/// derivatives of the Gram matrix that the group receives.
+struct NestedCrossProducts::Adjoints {
+  std::vector<std::vector<MatrixXd>> trace;
+  std::vector<std::vector<VectorXd>> data;
+};
 
-  // Upwards: the nodes of the outer levels.
-  std::vector<std::vector<InnerNode>> nodes(at(depth()));
-  double unused = 0;
-  std::vector<MatrixXd> grams;
-  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
-  for (Index l = 1; l < depth(); ++l) {
-    const Level& level = levels_[at(l)];
-    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
-                                    MatrixXd::Zero(level.width, level.width));
-    for (Index g = 0; g < level.n_groups; ++g) {
-      nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
-      handed_up[at(level.parent[at(g)])] += nodes[at(l)].back().gram;
-    }
-    grams = std::move(handed_up);
-  }
-
-  // Downwards: the adjoints of what each group receives, as factors.
-  std::vector<std::vector<MatrixXd>> trace(at(depth() + 1));
-  std::vector<std::vector<VectorXd>> data(at(depth() + 1));
+NestedCrossProducts::Adjoints NestedCrossProducts::hand_down(const Sweep& sweep,
+                                                             const MatrixXd& trace_factor,
+                                                             const VectorXd& data_vector) const {
+  Adjoints result;
+  std::vector<std::vector<MatrixXd>>& trace = result.trace;
+  std::vector<std::vector<VectorXd>>& data = result.data;
+  trace.resize(at(depth() + 1));
+  data.resize(at(depth() + 1));
   trace.back() = {trace_factor};
   data.back() = {data_vector};
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& node = nodes[at(l)][at(g)];
+      const InnerNode& node = sweep.nodes[at(l)][at(g)];
       const Index parent = level.parent[at(g)];
       MatrixXd down = MatrixXd::Zero(level.size + level.width,
                                      level.size + trace[at(l + 1)][at(parent)].cols());
@@ -276,19 +276,22 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
       data[at(l)].push_back(node.residual * data[at(l + 1)][at(parent)]);
     }
   }
+  return result;
+}
 
-  // Innermost groups. `tangents[g]` are the derivatives of the Gram matrix that group g of the next
-  // level receives.
+std::vector<std::vector<MatrixXd>> NestedCrossProducts::add_leaf_derivatives(
+    const MatrixXd& factor, const Adjoints& adjoints, GramDerivatives& result) const {
   const Level& leaf = levels_.front();
   const Index n_leaf = structure_.offset(1);
+  const std::vector<CovarianceStructure::Coordinate>& coordinates = structure_.coordinates();
   std::vector<std::vector<MatrixXd>> tangents(
       at(levels_[1].n_groups),
       std::vector<MatrixXd>(at(n_leaf), MatrixXd::Zero(leaf.width, leaf.width)));
   std::vector<LeafTerms> terms(runs_.size());
   parallel_for(static_cast<Index>(runs_.size()), runs_.size() < 8 ? 1 : threads_, [&](Index i) {
     const Run& run = runs_[at(i)];
-    terms[at(i)] =
-        leaf_terms(run, factors.front(), trace[1][at(run.parent)], data[1][at(run.parent)]);
+    terms[at(i)] = leaf_terms(run, factor, adjoints.trace[1][at(run.parent)],
+                              adjoints.data[1][at(run.parent)]);
   });
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     for (Index k = 0; k < n_leaf; ++k) {
@@ -305,78 +308,99 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
       }
     }
   }
+  return tangents;
+}
 
-  // Upwards again: outer groups add their own terms and hand the derivatives on.
-  for (Index l = 1; l < depth(); ++l) {
-    const Level& level = levels_[at(l)];
-    const Index q = level.size;
-    const Index lower = structure_.offset(l);
-    const Index upper = structure_.offset(l + 1);
-    std::vector<std::vector<MatrixXd>> handed_up(
-        at(levels_[at(l + 1)].n_groups),
-        std::vector<MatrixXd>(at(upper), MatrixXd::Zero(level.width, level.width)));
-    for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& inner = nodes[at(l)][at(g)];
-      const MatrixXd& a = inner.node.a;
-      const MatrixXd& b = inner.node.b;
-      const Index parent = level.parent[at(g)];
-      const MatrixXd& f = trace[at(l + 1)][at(parent)];
-      const VectorXd& v = data[at(l + 1)][at(parent)];
-      // A direction of ψ shifts the node by `left`'(…)`right`-like products: `outer` is what it
-      // does to Z'V⁻¹S, `self` to log|M|.
-      std::vector<MatrixXd> change_zz(at(upper));
-      std::vector<MatrixXd> change_f(at(upper));
-      std::vector<VectorXd> change_v(at(upper));
-      for (Index k = 0; k < lower; ++k) {
-        const MatrixXd& d = tangents[at(g)][at(k)];
-        const MatrixXd cross = d.topRows(q) * inner.residual;
-        change_zz[at(k)] = d.topLeftCorner(q, q);
-        change_f[at(k)] = cross * f;
-        change_v[at(k)] = cross * v;
-        result.log_determinant[k] += inner.n.cwiseProduct(change_zz[at(k)]).sum();
-        handed_up[at(parent)][at(k)].noalias() += inner.residual.transpose() * d * inner.residual;
-      }
-      for (Index k = lower; k < upper; ++k) {
-        const MatrixXd e = symmetric_unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
-        change_zz[at(k)] = e;
-        change_f[at(k)] = e * (b * f);
-        change_v[at(k)] = e * (b * v);
-        result.log_determinant[k] += a.cwiseProduct(e).sum();
-        handed_up[at(parent)][at(k)].noalias() -= b.transpose() * e * b;
-      }
-      for (Index k = 0; k < upper; ++k)
-        for (Index m = 0; m <= k; ++m) {
-          double trace_term = 0;
-          double data_term = 0;
-          if (k < lower) {  // both below: −tr(N D_k N D_m) − 2⟨FF', c_k'N c_m⟩
-            trace_term = -(inner.n * change_zz[at(k)])
-                              .cwiseProduct((inner.n * change_zz[at(m)]).transpose())
-                              .sum() -
-                         2 * change_f[at(k)].cwiseProduct(inner.n * change_f[at(m)]).sum();
-            data_term = -2 * change_v[at(k)].dot(inner.n * change_v[at(m)]);
-          } else if (m < lower) {  // own and below: tr(E_k K D_m K') − 2⟨FF', c_m'K'E_kB⟩
-            trace_term = change_zz[at(k)]
-                             .cwiseProduct(inner.k * change_zz[at(m)] * inner.k.transpose())
-                             .sum() -
-                         2 * change_f[at(k)].cwiseProduct(inner.k * change_f[at(m)]).sum();
-            data_term = -2 * change_v[at(k)].dot(inner.k * change_v[at(m)]);
-          } else {  // both own: −tr(A E_k A E_m) + 2⟨FF', B'E_kAE_mB⟩
-            trace_term =
-                -(a * change_zz[at(k)]).cwiseProduct((a * change_zz[at(m)]).transpose()).sum() +
-                2 * change_f[at(k)].cwiseProduct(a * change_f[at(m)]).sum();
-            data_term = 2 * change_v[at(k)].dot(a * change_v[at(m)]);
-          }
-          result.trace_part(k, m) += trace_term;
-          result.data_part(k, m) += data_term;
-          if (m != k) {
-            result.trace_part(m, k) += trace_term;
-            result.data_part(m, k) += data_term;
-          }
-        }
+void NestedCrossProducts::add_level_derivatives(Index l, const Sweep& sweep,
+                                                const Adjoints& adjoints,
+                                                std::vector<std::vector<MatrixXd>>& tangents,
+                                                GramDerivatives& result) const {
+  const std::vector<CovarianceStructure::Coordinate>& coordinates = structure_.coordinates();
+  const Level& level = levels_[at(l)];
+  const Index q = level.size;
+  const Index lower = structure_.offset(l);
+  const Index upper = structure_.offset(l + 1);
+  std::vector<std::vector<MatrixXd>> handed_up(
+      at(levels_[at(l + 1)].n_groups),
+      std::vector<MatrixXd>(at(upper), MatrixXd::Zero(level.width, level.width)));
+  for (Index g = 0; g < level.n_groups; ++g) {
+    const InnerNode& inner = sweep.nodes[at(l)][at(g)];
+    const MatrixXd& a = inner.node.a;
+    const MatrixXd& b = inner.node.b;
+    const Index parent = level.parent[at(g)];
+    const MatrixXd& f = adjoints.trace[at(l + 1)][at(parent)];
+    const VectorXd& v = adjoints.data[at(l + 1)][at(parent)];
+    // A direction of ψ shifts the node by `left`'(…)`right`-like products: `outer` is what it
+    // does to Z'V⁻¹S, `self` to log|M|.
+    std::vector<MatrixXd> change_zz(at(upper));
+    std::vector<MatrixXd> change_f(at(upper));
+    std::vector<VectorXd> change_v(at(upper));
+    for (Index k = 0; k < lower; ++k) {
+      const MatrixXd& d = tangents[at(g)][at(k)];
+      const MatrixXd cross = d.topRows(q) * inner.residual;
+      change_zz[at(k)] = d.topLeftCorner(q, q);
+      change_f[at(k)] = cross * f;
+      change_v[at(k)] = cross * v;
+      result.log_determinant[k] += inner.n.cwiseProduct(change_zz[at(k)]).sum();
+      handed_up[at(parent)][at(k)].noalias() += inner.residual.transpose() * d * inner.residual;
     }
-    tangents = std::move(handed_up);
+    for (Index k = lower; k < upper; ++k) {
+      const MatrixXd e = symmetric_unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
+      change_zz[at(k)] = e;
+      change_f[at(k)] = e * (b * f);
+      change_v[at(k)] = e * (b * v);
+      result.log_determinant[k] += a.cwiseProduct(e).sum();
+      handed_up[at(parent)][at(k)].noalias() -= b.transpose() * e * b;
+    }
+    for (Index k = 0; k < upper; ++k)
+      for (Index m = 0; m <= k; ++m) {
+        double trace_term = 0;
+        double data_term = 0;
+        if (k < lower) {  // both below: −tr(N D_k N D_m) − 2⟨FF', c_k'N c_m⟩
+          trace_term = -(inner.n * change_zz[at(k)])
+                            .cwiseProduct((inner.n * change_zz[at(m)]).transpose())
+                            .sum() -
+                       2 * change_f[at(k)].cwiseProduct(inner.n * change_f[at(m)]).sum();
+          data_term = -2 * change_v[at(k)].dot(inner.n * change_v[at(m)]);
+        } else if (m < lower) {  // own and below: tr(E_k K D_m K') − 2⟨FF', c_m'K'E_kB⟩
+          trace_term = change_zz[at(k)]
+                           .cwiseProduct(inner.k * change_zz[at(m)] * inner.k.transpose())
+                           .sum() -
+                       2 * change_f[at(k)].cwiseProduct(inner.k * change_f[at(m)]).sum();
+          data_term = -2 * change_v[at(k)].dot(inner.k * change_v[at(m)]);
+        } else {  // both own: −tr(A E_k A E_m) + 2⟨FF', B'E_kAE_mB⟩
+          trace_term =
+              -(a * change_zz[at(k)]).cwiseProduct((a * change_zz[at(m)]).transpose()).sum() +
+              2 * change_f[at(k)].cwiseProduct(a * change_f[at(m)]).sum();
+          data_term = 2 * change_v[at(k)].dot(a * change_v[at(m)]);
+        }
+        result.trace_part(k, m) += trace_term;
+        result.data_part(k, m) += data_term;
+        if (m != k) {
+          result.trace_part(m, k) += trace_term;
+          result.data_part(m, k) += data_term;
+        }
+      }
   }
-  result.gram = tangents.front();
+  tangents = std::move(handed_up);
+}
+
+GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
+                                                 const WeightedGram& known,
+                                                 const MatrixXd& trace_factor,
+                                                 const VectorXd& data_vector) const {
+  const Index n = structure_.n_parameters();
+  GramDerivatives result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.trace_part = MatrixXd::Zero(n, n);
+  result.data_part = MatrixXd::Zero(n, n);
+  if (depth() == 0) return result;
+  const auto& sweep = static_cast<const Sweep&>(*known.factorization);
+  const Adjoints adjoints = hand_down(sweep, trace_factor, data_vector);
+  std::vector<std::vector<MatrixXd>> tangents =
+      add_leaf_derivatives(factors.front(), adjoints, result);
+  for (Index l = 1; l < depth(); ++l) add_level_derivatives(l, sweep, adjoints, tangents, result);
+  result.gram = std::move(tangents.front());
   return result;
 }
 
@@ -468,9 +492,7 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   };
 
   std::vector<Tangents> tangents;
-  double unused = 0;
-  std::vector<MatrixXd> grams;
-  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
+  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
   if (depth() > 0) {
     tangents.assign(at(levels_[1].n_groups), Tangents(structure_.offset(1), levels_.front().width));
     for (const Run& run : runs_)
@@ -481,14 +503,12 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
     const Index q = level.size;
     const Index lower = structure_.offset(l);
     const std::vector<MatrixXd> e = units(l);
-    std::vector<MatrixXd> grams_up(at(levels_[at(l + 1)].n_groups),
-                                   MatrixXd::Zero(level.width, level.width));
-    std::vector<Tangents> up(grams_up.size(), Tangents(structure_.offset(l + 1), level.width));
+    std::vector<Tangents> up(at(levels_[at(l + 1)].n_groups),
+                             Tangents(structure_.offset(l + 1), level.width));
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode inner(grams[at(g)], q, factors[at(l)]);
+      const InnerNode& inner = sweep->nodes[at(l)][at(g)];
       Tangents& receiver = up[at(level.parent[at(g)])];
       Tangents& below = tangents[at(g)];
-      grams_up[at(level.parent[at(g)])] += inner.gram;
       std::vector<MatrixXd> cross;
       for (Index k = 0; k < lower; ++k) {
         cross.emplace_back(below.first[at(k)].topRows(q) * inner.residual);
@@ -516,7 +536,6 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
       add_own(inner.node.a, inner.node.b, e, lower, receiver);
     }
     tangents = std::move(up);
-    grams = std::move(grams_up);
   }
   result.second_gram.resize(at(n * n));
   if (depth() == 0) return result;
@@ -584,20 +603,7 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
                                                        const VectorXd& combination) const {
   std::vector<LevelEffects> result(at(depth()));
   if (depth() == 0) return result;
-  std::vector<std::vector<InnerNode>> nodes(at(depth()));
-  double unused = 0;
-  std::vector<MatrixXd> grams;
-  if (depth() > 1) grams = leaf_grams(factors, unused);  // else there are no outer nodes
-  for (Index l = 1; l < depth(); ++l) {
-    const Level& level = levels_[at(l)];
-    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
-                                    MatrixXd::Zero(level.width, level.width));
-    for (Index g = 0; g < level.n_groups; ++g) {
-      nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
-      handed_up[at(level.parent[at(g)])] += nodes[at(l)].back().gram;
-    }
-    grams = std::move(handed_up);
-  }
+  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
   for (Index l = 0; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
     result[at(l)].mean.resize(level.n_groups, level.size);
@@ -630,7 +636,7 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& node = nodes[at(l)][at(g)];
+      const InnerNode& node = sweep->nodes[at(l)][at(g)];
       MatrixXd joint;
       const VectorXd mean = settle(l, g, node.n, node.residual.topRows(level.size), joint);
       VectorXd below(level.size + level.width);

@@ -24,6 +24,7 @@ class NestedCrossProducts final : public CrossProducts {
   [[nodiscard]] Index fixed_columns() const override { return levels_.back().width; }
   [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
   [[nodiscard]] GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                            const WeightedGram& at,
                                             const Eigen::MatrixXd& trace_factor,
                                             const Eigen::VectorXd& data_vector) const override;
   [[nodiscard]] GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const override;
@@ -75,6 +76,23 @@ class NestedCrossProducts final : public CrossProducts {
   /// log-determinants.
   [[nodiscard]] std::vector<Eigen::MatrixXd> leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
                                                         double& log_determinant) const;
+  struct Sweep;
+  struct Adjoints;
+  /// Solves the outer groups, innermost level first.
+  [[nodiscard]] std::shared_ptr<const Sweep> sweep_up(
+      const std::vector<Eigen::MatrixXd>& factors) const;
+  /// The adjoints of what each group receives, from those of the root.
+  [[nodiscard]] Adjoints hand_down(const Sweep& sweep, const Eigen::MatrixXd& trace_factor,
+                                   const Eigen::VectorXd& data_vector) const;
+  /// Terms of the innermost groups; returns the derivatives of the Gram matrix that each group of
+  /// level 1 receives.
+  [[nodiscard]] std::vector<std::vector<Eigen::MatrixXd>> add_leaf_derivatives(
+      const Eigen::MatrixXd& factor, const Adjoints& adjoints, GramDerivatives& result) const;
+  /// Terms of one level of outer groups; `tangents` come from below and are replaced by what is
+  /// handed up.
+  void add_level_derivatives(Index level, const Sweep& sweep, const Adjoints& adjoints,
+                             std::vector<std::vector<Eigen::MatrixXd>>& tangents,
+                             GramDerivatives& result) const;
   struct LeafTerms;
   struct Tangents;
   /// What a run of innermost groups adds to the second derivatives in full.

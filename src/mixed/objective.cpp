@@ -39,13 +39,13 @@ Objective::Objective(const CrossProducts& products, const CovarianceStructure& s
 }
 
 ProfiledValue Objective::value(const VectorXd& theta) const {
-  WeightedGram weighted = products_.value(structure_.factors(theta));
-  if (projection_.size() > 0)
-    weighted.gram = (projection_.transpose() * weighted.gram * projection_).eval();
-  const Index p = weighted.gram.rows() - 1;
   ProfiledValue result;
-  const Eigen::LLT<MatrixXd> llt(weighted.gram);
-  if (llt.info() != Eigen::Success || !weighted.gram.allFinite()) {
+  result.weighted = products_.value(structure_.factors(theta));
+  MatrixXd gram = result.weighted.gram;
+  if (projection_.size() > 0) gram = (projection_.transpose() * gram * projection_).eval();
+  const Index p = gram.rows() - 1;
+  const Eigen::LLT<MatrixXd> llt(gram);
+  if (llt.info() != Eigen::Success || !gram.allFinite()) {
     result.criterion = std::numeric_limits<double>::infinity();
     return result;
   }
@@ -56,7 +56,7 @@ ProfiledValue Objective::value(const VectorXd& theta) const {
   result.coefficients = u.solve(upper.topRightCorner(p, 1));
   const double r_squared = upper(p, p) * upper(p, p);
   result.sigma_squared = r_squared / degrees_;
-  result.criterion = weighted.log_determinant +
+  result.criterion = result.weighted.log_determinant +
                      degrees_ * (1 + std::log(2 * std::numbers::pi * result.sigma_squared));
   if (criterion_ == Criterion::reml)
     result.criterion += 2 * upper.diagonal().head(p).array().log().sum();
@@ -74,9 +74,10 @@ CriterionDerivatives Objective::derivatives(const VectorXd& theta,
   if (reml) trace_factor.topRows(p) = at_theta.inverse_root;
   GramDerivatives d =
       projection_.size() == 0
-          ? products_.derivatives(structure_.factors(theta), trace_factor, residual)
-          : products_.derivatives(structure_.factors(theta), projection_ * trace_factor,
-                                  projection_ * residual);
+          ? products_.derivatives(structure_.factors(theta), at_theta.weighted, trace_factor,
+                                  residual)
+          : products_.derivatives(structure_.factors(theta), at_theta.weighted,
+                                  projection_ * trace_factor, projection_ * residual);
   if (projection_.size() > 0)
     for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 

@@ -14,10 +14,19 @@
 /// has the formulas.
 namespace rapport {
 
+/// What CrossProducts::value() worked out at a point, for derivatives() there.
+struct Factorization {
+  Factorization() = default;
+  Factorization(const Factorization&) = delete;
+  Factorization& operator=(const Factorization&) = delete;
+  virtual ~Factorization() = default;
+};
+
 /// log|V| and W'V⁻¹W.
 struct WeightedGram {
   double log_determinant = 0;
-  Eigen::MatrixXd gram;  ///< M × M
+  Eigen::MatrixXd gram;                                     ///< M × M
+  std::shared_ptr<const Factorization> factorization = {};  ///< of the object that gave it
 };
 
 /// First derivatives of WeightedGram, and its second ones contracted with FF' for the trace factor
@@ -53,7 +62,9 @@ class CrossProducts {
   /// M.
   [[nodiscard]] virtual Index fixed_columns() const = 0;
   [[nodiscard]] virtual WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const = 0;
+  /// `at` is value(factors).
   [[nodiscard]] virtual GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                                    const WeightedGram& at,
                                                     const Eigen::MatrixXd& trace_factor,
                                                     const Eigen::VectorXd& data_vector) const = 0;
   [[nodiscard]] virtual GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const = 0;

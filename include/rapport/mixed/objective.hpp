@@ -15,6 +15,7 @@ struct ProfiledValue {
   double criterion;
   Eigen::VectorXd coefficients;  ///< β, p
   double sigma_squared;          ///< r² / ν
+  WeightedGram weighted;         ///< what the rest follows from
   Eigen::MatrixXd inverse_root;  ///< U⁻¹, X'V⁻¹X = U'U, p × p upper triangular
 };
 
