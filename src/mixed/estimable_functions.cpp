@@ -143,9 +143,11 @@ std::optional<std::vector<Eigen::MatrixXd>> estimable_hypotheses(const Design& d
   const Eigen::MatrixXd functions =
       column_space(gram);  // every estimable function is a combination of these
   const Eigen::MatrixXd kept = design.fixed(Eigen::all, fixed.columns);
+  // l'β̃ is k'β with k = X'X̃(X̃'X̃)⁻l, and l lies in the space of the functions, where the Gram is
+  // regular.
+  const Eigen::MatrixXd regular = functions.transpose() * gram * functions;
   const Eigen::MatrixXd to_kept =
-      (kept.transpose() * x) *
-      Eigen::MatrixXd(gram.completeOrthogonalDecomposition().pseudoInverse());
+      (kept.transpose() * x) * functions * regular.partialPivLu().solve(functions.transpose());
 
   std::vector<Eigen::MatrixXd> hypotheses;
   for (const TermColumns& term : plan.terms) {

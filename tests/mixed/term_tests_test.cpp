@@ -65,6 +65,23 @@ TEST(Type3, HypothesesAreThoseOfLmerTestWithAnEmptyCell) {
   expect_hypotheses("empty_cell.csv", "type3_empty_cell.json");
 }
 
+// The same rows many times over say the same about what can be estimated.
+TEST(Type3, HypothesesDoNotLoseDigitsInManyRows) {
+  const Table once = read_csv(folder + "empty_cell.csv");
+  std::vector<Index> rows;
+  for (Index i = 0; i < 4000; ++i) rows.push_back(i % once.rows());
+  const Formula formula = parse_formula("y ~ a * b + x * z");
+  const Design few = make_design(formula, once);
+  const Design many = make_design(formula, once.select(rows));
+  FixedEffects fixed;
+  for (Index j = 0; j < few.fixed.cols(); ++j)
+    if (few.fixed_terms[static_cast<std::size_t>(j)] != "ar:byes") fixed.columns.push_back(j);
+  const std::vector<TermHypothesis> expected = type3_hypotheses(few, fixed);
+  const std::vector<TermHypothesis> found = type3_hypotheses(many, fixed);
+  for (std::size_t t = 0; t < expected.size(); ++t)
+    EXPECT_LT((row_space(expected[t].contrasts) - row_space(found[t].contrasts)).norm(), 1e-10);
+}
+
 TEST(Type3, ContrastsDoNotMatter) {
   const Table table = read_csv(folder + "model_matrix.csv");
   const Formula formula = parse_formula("y ~ a * b * x");
