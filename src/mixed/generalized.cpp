@@ -261,14 +261,28 @@ std::string category_name(const Design& design, Index category) {
   return levels.empty() ? std::to_string(category) : levels[at(category)];
 }
 
-/// Standard deviations of the estimates: from the inverse of the Hessian, directions without
-/// curvature left out.
-MatrixXd inverse_information(const MatrixXd& hessian) {
+/// The covariance of the parameters: the inverse of the Hessian in the coordinates, mapped. A
+/// parameter that moves along a direction without curvature has no standard error; the others keep
+/// theirs.
+MatrixXd parameter_covariance(const MatrixXd& map, const MatrixXd& hessian) {
   const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(hessian);
-  const VectorXd inverse = eigen.eigenvalues().unaryExpr(
-      [](double v) { return v > 1e-12 ? 1 / v : std::numeric_limits<double>::infinity(); });
-  if (!inverse.allFinite()) return MatrixXd::Constant(hessian.rows(), hessian.cols(), missing);
-  return eigen.eigenvectors() * inverse.asDiagonal() * eigen.eigenvectors().transpose();
+  const MatrixXd directions = map * eigen.eigenvectors();
+  MatrixXd covariance = MatrixXd::Zero(map.rows(), map.rows());
+  VectorXd flat = VectorXd::Zero(map.rows());
+  for (Index k = 0; k < hessian.rows(); ++k) {
+    const VectorXd direction = directions.col(k);
+    if (eigen.eigenvalues()[k] > 1e-7) {
+      covariance += direction * direction.transpose() / eigen.eigenvalues()[k];
+    } else {
+      flat += direction.cwiseAbs2();
+    }
+  }
+  for (Index k = 0; k < map.rows(); ++k) {
+    if (flat[k] < 1e-3 * map.row(k).squaredNorm()) continue;
+    covariance.row(k).setConstant(missing);
+    covariance.col(k).setConstant(missing);
+  }
+  return covariance;
 }
 
 /// Says in plain words what a user should know of the fit.
@@ -471,8 +485,7 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
              starting_point(design, coordinates, working.fixed, family, thresholds), options);
 
   const ModelPoint optimum = coordinates.point(minimum.x);
-  const MatrixXd covariance =
-      coordinates.map() * inverse_information(minimum.hessian) * coordinates.map().transpose();
+  const MatrixXd covariance = parameter_covariance(coordinates.map(), minimum.hessian);
   describe_fixed(coordinates, optimum, covariance, fit.fixed);
   describe_family(design, optimum.family, covariance.diagonal().tail(family.size()).cwiseSqrt(),
                   fit);

@@ -173,32 +173,29 @@ class Plain final : public Likelihood {
   double constant_;
 };
 
-/// Negative binomial with log link, variance μ + μ² / k; ψ = log k.
+/// Negative binomial with log link, variance μ + μ² / k; ψ = log k. In the form that stays exact as
+/// k → ∞, ℓ = Σ_{j<y} log(1 + j/k) − log y! + yη − (y + k) log(1 + μ/k).
 class NegativeBinomial2 final : public Likelihood {
  public:
   NegativeBinomial2(Eigen::VectorXd y, Eigen::VectorXd w) : y_(std::move(y)), w_(std::move(w)) {
-    log_factorial_ = y_.unaryExpr([](double v) { return log_gamma(v + 1); });
+    for (Index i = 0; i < y_.size(); ++i) log_factorials_ += w_[i] * log_gamma(y_[i] + 1);
+    largest_ = static_cast<Index>(y_.maxCoeff());
   }
   [[nodiscard]] Index n_parameters() const override { return 1; }
   [[nodiscard]] Eigen::VectorXd start() const override { return Eigen::VectorXd::Constant(1, 1); }
   bool set_parameters(const Eigen::VectorXd& parameters) override {
     if (!(std::abs(parameters[0]) < 30)) return false;
-    const double k = std::exp(parameters[0]);
-    if (k == k_ && slope_.size() == y_.size()) return true;
-    k_ = k;
-    // Counts repeat: log Γ(y + k) and its derivative are kept by count.
-    const auto largest = static_cast<Index>(y_.maxCoeff());
-    if (largest < 100000) {
-      Eigen::VectorXd table(largest + 1);
-      Eigen::VectorXd slope(largest + 1);
-      for (Index count = 0; count <= largest; ++count) {
-        table[count] = slope[count] = std::numeric_limits<double>::quiet_NaN();
-      }
-      fill(table, slope);
-    } else {
-      Eigen::VectorXd none;
-      fill(none, none);
+    k_ = std::exp(parameters[0]);
+    // Both sums by count, each from the one before it.
+    constant_ = -log_factorials_;
+    log_sum_.setZero(largest_ + 1);
+    slope_sum_.setZero(largest_ + 1);
+    for (Index count = 1; count <= largest_; ++count) {
+      const auto j = static_cast<double>(count - 1);
+      log_sum_[count] = log_sum_[count - 1] + std::log1p(j / k_);
+      slope_sum_[count] = slope_sum_[count - 1] + k_ / (k_ + j);
     }
+    for (Index i = 0; i < y_.size(); ++i) constant_ += w_[i] * log_sum_[static_cast<Index>(y_[i])];
     return true;
   }
   [[nodiscard]] double constant() const override { return constant_; }
@@ -210,10 +207,9 @@ class NegativeBinomial2 final : public Likelihood {
       const double w = w_[first + i];
       const double mu = std::exp(eta[i]);
       const double inverse = 1 / (mu + k_);
-      const double share = mu * inverse;
-      const double curvature = w * (y + k_) * k_ * inverse * share;
-      sum += w * (y * eta[i] - (y + k_) * std::log(mu + k_));
-      out.first[i] = w * k_ * (y - mu) * inverse;
+      const double curvature = w * (y + k_) * inverse * (k_ * inverse) * mu;
+      sum += w * (y * eta[i] - (y + k_) * std::log1p(mu / k_));
+      out.first[i] = w * (y - mu) * (k_ * inverse);
       if (out.second != nullptr) out.second[i] = -curvature;
       if (out.third != nullptr) out.third[i] = -curvature * (k_ - mu) * inverse;
     }
@@ -221,53 +217,31 @@ class NegativeBinomial2 final : public Likelihood {
   }
   void add_parameter_gradient(Index first, Index n, const double* eta, const RowWeights& weights,
                               Eigen::VectorXd& gradient) const override {
-    double sum = 0;
     for (Index i = 0; i < n; ++i) {
       const double y = y_[first + i];
       const double mu = std::exp(eta[i]);
       const double inverse = 1 / (mu + k_);
-      const double value = slope_[first + i] - std::log(mu + k_) - (y + k_) * inverse;
-      const double slope = (y - mu) * mu * inverse * inverse;
-      const double curvature = -mu * (y * mu + 2 * k_ * mu - y * k_) * inverse * inverse * inverse;
-      sum += w_[first + i] *
-             (weights.value[i] * value + weights.first[i] * slope + weights.second[i] * curvature);
+      const double share = k_ * inverse;
+      // k ∂/∂k of Σ log(1 + j/k) is Σ k/(k + j) − y.
+      const double value = slope_sum_[static_cast<Index>(y)] - y - k_ * std::log1p(mu / k_) +
+                           (y + k_) * mu * inverse;
+      const double slope = (y - mu) * mu * inverse * share;
+      const double curvature = -mu * (y * mu + 2 * k_ * mu - y * k_) * inverse * inverse * share;
+      gradient[0] += w_[first + i] * (weights.value[i] * value + weights.first[i] * slope +
+                                      weights.second[i] * curvature);
     }
-    gradient[0] += k_ * sum;
   }
   [[nodiscard]] double fitted(Index /*row*/, double eta) const override { return std::exp(eta); }
   [[nodiscard]] double first_guess(Index row) const override { return std::log(y_[row] + 0.1); }
 
  private:
-  void fill(Eigen::VectorXd& table, Eigen::VectorXd& slope) {
-    constant_ = 0;
-    slope_.resize(y_.size());
-    const double at_zero = log_gamma(k_);
-    const double slope_at_zero = digamma(k_);
-    for (Index i = 0; i < y_.size(); ++i) {
-      const auto count = static_cast<Index>(y_[i]);
-      double value = 0;
-      double derivative = 0;
-      if (count < table.size() && !std::isnan(table[count])) {
-        value = table[count];
-        derivative = slope[count];
-      } else {
-        value = log_gamma(y_[i] + k_) - at_zero + k_ * std::log(k_);
-        derivative = digamma(y_[i] + k_) - slope_at_zero + std::log(k_) + 1;
-        if (count < table.size()) {
-          table[count] = value;
-          slope[count] = derivative;
-        }
-      }
-      constant_ += w_[i] * (value - log_factorial_[i]);
-      slope_[i] = derivative;
-    }
-  }
-
   Eigen::VectorXd y_;
   Eigen::VectorXd w_;
-  Eigen::VectorXd log_factorial_;
-  double constant_ = 0;    ///< Σ w (log Γ(y + k) − log Γ(k) − log y! + k log k)
-  Eigen::VectorXd slope_;  ///< its derivative in k, a row
+  double log_factorials_ = 0;
+  double constant_ = 0;
+  Index largest_ = 0;
+  Eigen::VectorXd log_sum_;    ///< Σ_{j<count} log(1 + j/k)
+  Eigen::VectorXd slope_sum_;  ///< Σ_{j<count} k / (k + j)
   double k_ = 0;
 };
 
@@ -629,7 +603,7 @@ void require_proportions(const Eigen::VectorXd& y, const Eigen::VectorXd& trials
 
 void require_counts(Family family, const Eigen::VectorXd& y) {
   for (const double value : y) {
-    if (!(value >= 0) || value != std::floor(value) || std::isinf(value))
+    if (!(value >= 0) || value != std::floor(value) || value > 1e8)
       refuse(family, "counts: 0, 1, 2, …", value);
   }
 }

@@ -430,6 +430,20 @@ TEST(GeneralizedModel, NamesSeparation) {
   EXPECT_NE(fit.warnings.front().find("separation"), std::string::npos);
 }
 
+// Counts without overdispersion: the negative binomial ends at Poisson's likelihood, with Poisson's
+// standard errors.
+TEST(GeneralizedModel, NegativeBinomialReachesItsPoissonLimit) {
+  const auto even = [](double eta, RandomStream&) { return std::round(3 * std::exp(0.3 * eta)); };
+  const Design design = small_design(even, 2);
+  const GeneralizedFit poisson = fit_generalized_model(design, {.family = Family::poisson});
+  const GeneralizedFit fit = fit_generalized_model(design, {.family = Family::nbinom2});
+  EXPECT_NEAR(fit.criterion.value, poisson.criterion.value, 1e-5);
+  EXPECT_NEAR(fit.fixed.standard_error[1], poisson.fixed.standard_error[1], 1e-5);
+  EXPECT_TRUE(std::isnan(fit.dispersion_standard_error));
+  ASSERT_FALSE(fit.warnings.empty());
+  EXPECT_NE(fit.warnings.front().find("poisson"), std::string::npos);
+}
+
 TEST(ParseFamily, KnowsItsNames) {
   EXPECT_EQ(parse_family("nbinom2"), Family::nbinom2);
   EXPECT_FALSE(parse_family("gaussish").has_value());
