@@ -368,14 +368,27 @@ MatrixXd CrossedCrossProducts::on_effects(MatrixXd rows,
   return rows;
 }
 
+MatrixXd CrossedCrossProducts::effects_covariance(const MatrixXd& inverse,
+                                                  const std::vector<MatrixXd>& factors) const {
+  if (std::all_of(root_levels_.begin(), root_levels_.end(),
+                  [](const RootLevel& level) { return level.size == 1; })) {
+    VectorXd scale(root_size_);
+    for (std::size_t l = 0; l < root_levels_.size(); ++l)
+      scale.segment(root_levels_[l].first, root_levels_[l].n_groups)
+          .setConstant(factors[l + 1](0, 0));
+    return scale.asDiagonal() * inverse * scale.asDiagonal();
+  }
+  MatrixXd covariance = on_effects(inverse, factors);
+  covariance.transposeInPlace();
+  return on_effects(std::move(covariance), factors);
+}
+
 void CrossedCrossProducts::add_leaf_terms(const MatrixXd& leaf_factor, Sweep& sweep,
                                           SecondOrder& result) const {
   const Index m = fixed_columns_;
   const Index n_leaf = structure_.offset(1);
   const MatrixXd predictor = on_effects(sweep.root.predictor, sweep.factors);
-  MatrixXd covariance = on_effects(sweep.root.inverse, sweep.factors);
-  covariance.transposeInPlace();
-  covariance = on_effects(std::move(covariance), sweep.factors);
+  const MatrixXd covariance = effects_covariance(sweep.root.inverse, sweep.factors);
   for (const Leaf& leaf : leaves_) {
     const Node node = leaf_node(leaf, leaf_factor);
     const auto met = static_cast<Index>(leaf.root_columns.size());
@@ -527,13 +540,13 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
   sweep.tangents.assign(at(n_leaf), MatrixXd::Zero(root_size_ + m, root_size_ + m));
   const auto* kept = static_cast<const Kept*>(known.factorization.get());
   double unused = 0;
-  const MatrixXd gram = kept == nullptr ? root_gram(factors.front(), unused) : kept->gram;
-  MatrixXd lower;
-  if (kept != nullptr && sweep.factors == factors)
-    lower = kept->lower;
-  else
-    sweep.root = solve_root(gram, sweep.factors, lower);
-  invert_root(gram, sweep.factors, lower, sweep.root);
+  MatrixXd own_gram;
+  MatrixXd own_lower;
+  if (kept == nullptr) own_gram = root_gram(factors.front(), unused);
+  const MatrixXd& gram = kept == nullptr ? own_gram : kept->gram;
+  const bool again = kept == nullptr || sweep.factors != factors;
+  if (again) sweep.root = solve_root(gram, sweep.factors, own_lower);
+  invert_root(gram, sweep.factors, again ? own_lower : kept->lower, sweep.root);
   add_leaf_terms(factors.front(), sweep, result);
   add_tangent_terms(sweep, result);
   add_own_terms(sweep, result);

@@ -81,6 +81,9 @@ class CrossedCrossProducts final : public CrossProducts {
   /// Rows on the scale of b = Λu from those of u.
   [[nodiscard]] Eigen::MatrixXd on_effects(Eigen::MatrixXd rows,
                                            const std::vector<Eigen::MatrixXd>& factors) const;
+  /// ΛVΛ' of an inverse V on the scale of u.
+  [[nodiscard]] Eigen::MatrixXd effects_covariance(
+      const Eigen::MatrixXd& inverse, const std::vector<Eigen::MatrixXd>& factors) const;
   void add_leaf_terms(const Eigen::MatrixXd& leaf_factor, Sweep& sweep, SecondOrder& result) const;
   void add_tangent_terms(Sweep& sweep, SecondOrder& result) const;
   void add_own_terms(Sweep& sweep, SecondOrder& result) const;
