@@ -55,6 +55,18 @@ Index subjects_for_kappa_test(double rate1, double rate2, double kappa, double n
   return rounded_up(sum * sum / ((kappa - null) * (kappa - null)));
 }
 
+double kappa_test_power(double rate1, double rate2, double kappa, double null, double subjects,
+                        double alpha, bool two_sided) {
+  const char* function = "kappa_test_power";
+  require_level(function, "alpha", alpha);
+  require(subjects > 0, function, "`subjects` must be positive");
+  const double z_alpha = normal_quantile(1 - (two_sided ? alpha / 2 : alpha));
+  const double null_error = std::sqrt(kappa_variance(rate1, rate2, null, function));
+  const double error = std::sqrt(kappa_variance(rate1, rate2, kappa, function));
+  const double distance = std::abs(kappa - null) * std::sqrt(subjects);
+  return normal_cdf((distance - z_alpha * null_error) / error);
+}
+
 Index subjects_for_kappa_width(double rate1, double rate2, double kappa, double width,
                                double confidence_level) {
   const char* function = "subjects_for_kappa_width";

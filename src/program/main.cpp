@@ -22,6 +22,7 @@ void add_commands(CLI::App& program, Chosen& chosen) {
   add_instruments(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
+  add_plan(program, chosen);
   add_reliability(program, chosen);
   add_score(program, chosen);
   add_screen(program, chosen);

@@ -195,6 +195,66 @@ TEST(AgreeCommand, RefusesWhatItCannotDo) {
   }
 }
 
+Json plan(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "plan");
+  arguments.insert(arguments.end(), {"--format", "json"});
+  const ProgramRun run = run_program(arguments);
+  EXPECT_EQ(run.status, 0) << run.err;
+  return run.result();
+}
+
+// With both rates one half n times κ's variance is 1 − κ²: R 4.2 from that formula.
+TEST(PlanCommand, Kappa) {
+  const std::vector<std::string> study = {"kappa",   "--kappa", "0.85", "--rates",
+                                          "0.5,0.5", "--null",  "0.7"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), study.begin(), study.end());
+    return plan(more);
+  };
+  EXPECT_EQ(with({}).at("subjects").number(), 151);
+  EXPECT_EQ(with({"--one-sided"}).at("subjects").number(), 117);
+  EXPECT_NEAR(with({"--subjects", "100"}).at("power").number(), 0.5755069, 1e-7);
+  const double power = with({"--power", "0.9"}).at("power").number();
+  EXPECT_TRUE(power >= 0.9 && power < 0.91) << power;
+  EXPECT_EQ(plan({"kappa", "--kappa", "0.7", "--rates", "0.5,0.5", "--width", "0.2"})
+                .at("subjects")
+                .number(),
+            196);
+}
+
+// Power from R 4.2's pf and qf by Donner & Eliasziw (1987); the width is Bonett's (2002) example.
+TEST(PlanCommand, Icc) {
+  const Json test = plan({"icc", "--icc", "0.8", "--null", "0.6"});
+  EXPECT_EQ(test.at("subjects").number(), 39);
+  EXPECT_NEAR(test.at("power").number(), 0.8009141, 1e-7);
+  EXPECT_NEAR(plan({"icc", "--icc", "0.8", "--raters", "3", "--null", "0.6", "--subjects", "30"})
+                  .at("power")
+                  .number(),
+              0.851570207379887, 1e-10);
+  EXPECT_NEAR(
+      plan({"icc", "--icc", "0.8", "--raters", "3", "--width", "0.2"}).at("subjects").number(), 36,
+      1);
+}
+
+TEST(PlanCommand, RefusesWhatItCannotDo) {
+  struct Refusal {
+    std::vector<std::string> arguments;
+    int status;
+    const char* named;
+  };
+  for (const Refusal& r :
+       {Refusal{{"plan", "alpha"}, 2, "COEFFICIENT"}, Refusal{{"plan", "icc"}, 2, "--icc"},
+        Refusal{{"plan", "kappa", "--kappa", "0.5"}, 2, "--rates"},
+        Refusal{{"plan", "icc", "--icc", "0.5", "--power", "0.8", "--width", "0.1"}, 2, "--width"},
+        Refusal{{"plan", "icc", "--icc", "0.5", "--power", "80"}, 2, "--power"},
+        Refusal{{"plan", "icc", "--icc", "0.5", "--null", "0.6"}, 1, "null"},
+        Refusal{{"plan", "kappa", "--kappa", "0.95", "--rates", "0.2,0.6"}, 1, "kappa"}}) {
+    const ProgramRun run = run_program(r.arguments);
+    EXPECT_EQ(run.status, r.status) << r.named << ": " << run.err;
+    EXPECT_THAT(run.err, HasSubstr(r.named));
+  }
+}
+
 TEST(CongruenceCommand, SurfaceAndJudgment) {
   const std::vector<std::string> surface = {"congruence", dyads,    "--outcome", "z",
                                             "--x",        "x",      "--y",       "y",

@@ -18,6 +18,11 @@ struct TestPlan {
 [[nodiscard]] Index subjects_for_kappa_test(double rate1, double rate2, double kappa, double null,
                                             const TestPlan& plan = {});
 
+/// Power of that test with so many subjects: the normal approximation that
+/// subjects_for_kappa_test inverts (of a two-sided test, the side of `kappa`).
+[[nodiscard]] double kappa_test_power(double rate1, double rate2, double kappa, double null,
+                                      double subjects, double alpha = 0.05, bool two_sided = true);
+
 /// κ of two raters and two categories: subjects for an interval no wider than `width` (the variance
 /// of Fleiss, Cohen & Everitt 1969).
 [[nodiscard]] Index subjects_for_kappa_width(double rate1, double rate2, double kappa, double width,
