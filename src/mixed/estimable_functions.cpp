@@ -103,6 +103,18 @@ void scale_terms(const ColumnPlan& plan, Eigen::MatrixXd& x) {
   }
 }
 
+/// A term that lost all its columns is no part of the model that was fitted.
+void leave_out_dropped_terms(const Design& design, const FixedEffects& fixed,
+                             const ColumnPlan& plan, Eigen::MatrixXd& x) {
+  for (std::size_t t = 0; t < plan.terms.size(); ++t) {
+    const TermColumns& coded = design.frame.fixed.terms[t];
+    const bool kept = std::any_of(fixed.columns.begin(), fixed.columns.end(), [&](Index column) {
+      return column >= coded.first && column < coded.first + coded.count;
+    });
+    if (!kept) x.middleCols(plan.terms[t].first, plan.terms[t].count).setZero();
+  }
+}
+
 std::vector<Index> columns_where(const ColumnPlan& plan, const std::vector<bool>& chosen) {
   std::vector<Index> columns;
   for (std::size_t t = 0; t < plan.terms.size(); ++t)
@@ -138,6 +150,7 @@ std::optional<std::vector<Eigen::MatrixXd>> estimable_hypotheses(const Design& d
   const Eigen::MatrixXd from_design =
       coded.completeOrthogonalDecomposition().solve(fill_columns(frame, plan, values, rows));
   Eigen::MatrixXd x = design.fixed * from_design;
+  leave_out_dropped_terms(design, fixed, plan, x);
   scale_terms(plan, x);
   const Eigen::MatrixXd gram = x.transpose() * x;
   const Eigen::MatrixXd functions =

@@ -21,6 +21,6 @@ one <- function(f, contrast) {
 out <- c(lapply(formulas, one, "contr.treatment"), lapply(c("a * b", "a * x"), one, "contr.sum"), lapply(c("a * b", "a * b * x"), one, "contr.helmert"))
 # empty_cell.csv: no row has a = r and b = no.
 d <- read.csv("empty_cell.csv", stringsAsFactors = TRUE); d$g <- factor(rep(1:5, 4)); set.seed(1); d$y <- rnorm(20)
-empty <- suppressMessages(lapply(c("a * b", "a * b + x", "a * x + a * b", "a:b + x"), one, "contr.treatment"))
+empty <- suppressMessages(lapply(c("a * b", "a * b + x", "a * x + a * b", "a:b + x", "x + I(2 * x) + a"), one, "contr.treatment"))
 writeLines(toJSON(empty, digits = NA, auto_unbox = TRUE), "type3_empty_cell.json")
 writeLines(toJSON(out, digits = NA, auto_unbox = TRUE), "type3.json")
