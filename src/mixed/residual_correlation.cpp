@@ -186,7 +186,7 @@ class Autoregressive final : public CorrelationModel {
 /// times.
 class Dense : public CorrelationModel {
  public:
-  Dense(const VectorXd& time, const std::vector<Index>& starts) : starts_(starts) {
+  Dense(const VectorXd& time, const std::vector<Index>& starts) {
     std::map<std::vector<double>, Index> number;
     for (std::size_t g = 0; g + 1 < starts.size(); ++g) {
       const std::vector<double> times(time.data() + starts[g], time.data() + starts[g + 1]);
@@ -257,7 +257,6 @@ class Dense : public CorrelationModel {
     MatrixXd inverse = {};
     MatrixXd moment = {};
   };
-  const std::vector<Index>& starts_;
   std::vector<Pattern> patterns_;
   std::vector<Index> pattern_of_;
   VectorXd parameters_;
