@@ -261,6 +261,16 @@ std::string category_name(const Design& design, Index category) {
   return levels.empty() ? std::to_string(category) : levels[at(category)];
 }
 
+/// The thresholds on both sides of a category that never occurs cannot be told apart.
+void require_every_category(const Design& design) {
+  for (Index category = 0; category < count_categories(design); ++category) {
+    if ((design.response.array() == static_cast<double>(category)).any()) continue;
+    throw DataError("category \"" + category_name(design, category) +
+                    "\" of the response never occurs, so that the thresholds around it cannot be "
+                    "told apart; leave it out of the levels");
+  }
+}
+
 /// The covariance of the parameters: the inverse of the Hessian in the coordinates, mapped. A
 /// parameter that moves along a direction without curvature has no standard error; the others keep
 /// theirs.
@@ -466,6 +476,7 @@ void describe_rows(const Problem& problem, const ModelPoint& optimum, const Inte
 GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options) {
   require_usable(design, options);
   const bool thresholds = options.family == Family::cumulative;
+  if (thresholds) require_every_category(design);
   GeneralizedFit fit{};
   fit.family = options.family;
   fit.link = options.link.value_or(default_link(options.family));

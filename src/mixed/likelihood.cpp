@@ -10,7 +10,6 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace rapport::detail {
 namespace {
@@ -613,18 +612,10 @@ void require_categories(const Eigen::VectorXd& y, Index categories) {
     throw DataError("the response of family cumulative has " + std::to_string(categories) +
                     " category; at least 2 are required");
   }
-  std::vector<bool> seen(static_cast<std::size_t>(categories), false);
   for (const double value : y) {
     if (!(value >= 0 && value < static_cast<double>(categories)) || value != std::floor(value)) {
       refuse(Family::cumulative, "the position of a category", value);
     }
-    seen[static_cast<std::size_t>(value)] = true;
-  }
-  const auto unseen = std::find(seen.begin(), seen.end(), false);
-  if (unseen != seen.end()) {
-    throw DataError("category " + std::to_string(unseen - seen.begin() + 1) +
-                    " of the response never occurs, so that its thresholds cannot be told apart; "
-                    "leave it out of the levels");
   }
 }
 
