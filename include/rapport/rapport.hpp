@@ -110,6 +110,7 @@
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/correlate.hpp>
+#include <rapport/report/dyad.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/markup.hpp>
