@@ -295,6 +295,9 @@ MatrixXd parameter_covariance(const MatrixXd& map, const MatrixXd& hessian) {
   return covariance;
 }
 
+/// A dispersion above which variance μ + μ²/k is Poisson's to the data.
+constexpr double poisson_limit = 1e5;
+
 /// Says in plain words what a user should know of the fit.
 void add_warnings(const Design& design, GeneralizedFit& fit) {
   if (fit.family == Family::binomial) {
@@ -330,7 +333,7 @@ void add_warnings(const Design& design, GeneralizedFit& fit) {
                              " times its degrees of freedom; consider family nbinom2");
     }
   }
-  if (fit.family == Family::nbinom2 && fit.dispersion > 1e6) {
+  if (fit.family == Family::nbinom2 && fit.dispersion > poisson_limit) {
     fit.warnings.push_back(
         "the dispersion parameter has no finite estimate: the counts vary no more than Poisson's; "
         "use family poisson");
@@ -436,6 +439,8 @@ void describe_family(const Design& design, const VectorXd& parameters, const Vec
     // A gamma's parameter is its shape, the inverse of the dispersion.
     fit.dispersion = std::exp(fit.family == Family::gamma ? -parameters[0] : parameters[0]);
     fit.dispersion_standard_error = fit.dispersion * errors[0];
+    if (fit.family == Family::nbinom2 && fit.dispersion > poisson_limit)
+      fit.dispersion_standard_error = missing;
   }
 }
 
