@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -64,21 +66,69 @@ SumsOfSquares sums_of_squares(const MatrixXd& y) {
   return ss;
 }
 
-/// Σ over pairs of raters of the mean squared difference, and of what it would be if the raters'
-/// deviations were independent.
-double overall_ccc(const MatrixXd& y) {
-  const auto n = static_cast<double>(y.rows());
-  const MatrixXd deviation = y.rowwise() - y.colwise().mean();
-  const MatrixXd covariance = deviation.transpose() * deviation / n;
-  const VectorXd mean = y.colwise().mean();
+/// Σ over pairs of raters of n times the mean squared difference that independence would give, and
+/// of the part of it that they share.
+struct SquaredDifferences {
   double shared = 0;
   double total = 0;
+};
+
+SquaredDifferences squared_differences(const MatrixXd& y) {
+  const MatrixXd deviation = y.rowwise() - y.colwise().mean();
+  const MatrixXd products = deviation.transpose() * deviation;
+  const VectorXd mean = y.colwise().mean();
+  SquaredDifferences sums;
   for (Index h = 1; h < y.cols(); ++h)
     for (Index g = 0; g < h; ++g) {
-      shared += 2 * covariance(h, g);
-      total += covariance(g, g) + covariance(h, h) + (mean[g] - mean[h]) * (mean[g] - mean[h]);
+      const double shift = mean[g] - mean[h];
+      sums.shared += 2 * products(h, g);
+      sums.total += products(g, g) + products(h, h) + static_cast<double>(y.rows()) * shift * shift;
     }
-  return total > 0 ? shared / total : missing;
+  return sums;
+}
+
+/// Rows of ratings with the subject and the occasion of each.
+struct RepeatedRatings {
+  MatrixXd values;
+  std::vector<int> subject;
+  std::vector<int> occasion;
+};
+
+/// From the rows of all subjects but `left_out`.
+double ccc_without(const RepeatedRatings& y, int left_out) {
+  std::map<int, std::vector<Index>> rows_of;
+  for (std::size_t i = 0; i < y.subject.size(); ++i)
+    if (y.subject[i] != left_out) rows_of[y.occasion[i]].push_back(static_cast<Index>(i));
+  SquaredDifferences sums;
+  for (const auto& [occasion, rows] : rows_of) {
+    const SquaredDifferences one = squared_differences(pick_rows(y.values, rows));
+    sums.shared += one.shared;
+    sums.total += one.total;
+  }
+  return sums.total > 0 ? sums.shared / sums.total : missing;
+}
+
+ConcordanceResult jackknifed_concordance(const char* function, const RepeatedRatings& y,
+                                         double level) {
+  std::vector<int> subjects = y.subject;
+  std::sort(subjects.begin(), subjects.end());
+  subjects.erase(std::unique(subjects.begin(), subjects.end()), subjects.end());
+  if (subjects.size() < 3)
+    throw DataError(std::string(function) + ": " + std::to_string(subjects.size()) +
+                    " subjects are rated by all raters; at least 3 are required");
+  constexpr int nobody = -1;
+  ConcordanceResult r{};
+  r.estimate = ccc_without(y, nobody);
+  const auto m = static_cast<double>(subjects.size());
+  VectorXd without(static_cast<Index>(subjects.size()));
+  for (std::size_t s = 0; s < subjects.size(); ++s)
+    without[static_cast<Index>(s)] = std::atanh(ccc_without(y, subjects[s]));
+  const double z_variance = (m - 1) / m * (without.array() - without.mean()).square().sum();
+  r.standard_error = r.estimate == 1 ? 0 : std::sqrt(z_variance) * (1 - r.estimate * r.estimate);
+  r.ci = fisher_z_interval(r.estimate, r.standard_error, level);
+  r.pearson = r.bias_correction = r.location_shift = r.scale_shift = missing;
+  r.n_used = y.values.rows();
+  return r;
 }
 
 }  // namespace
@@ -113,34 +163,34 @@ ConcordanceResult concordance_correlation(const VectorView& first, const VectorV
 
 ConcordanceResult overall_concordance(const MatrixView& ratings, const std::vector<int>& cluster,
                                       const ConcordanceOptions& options) {
-  require_level("overall_concordance", "confidence_level", options.confidence_level);
-  if (!cluster.empty())
-    require_same_size("overall_concordance", "ratings", ratings.rows(), "cluster",
-                      static_cast<Index>(cluster.size()));
-  const MatrixXd y = complete_subjects("overall_concordance", ratings, 3);
-  std::vector<int> codes;
-  for (const Index i : complete_rows(ratings))
-    codes.push_back(cluster.empty() ? static_cast<int>(codes.size())
-                                    : cluster[static_cast<std::size_t>(i)]);
-  std::vector<int> distinct = codes;
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  const auto m = static_cast<double>(distinct.size());
-  VectorXd without(static_cast<Index>(distinct.size()));
-  for (std::size_t c = 0; c < distinct.size(); ++c) {
-    std::vector<Index> rest;
-    for (std::size_t i = 0; i < codes.size(); ++i)
-      if (codes[i] != distinct[c]) rest.push_back(static_cast<Index>(i));
-    const double left = overall_ccc(pick_rows(y, rest));
-    without[static_cast<Index>(c)] = std::atanh(left);
+  const auto n = static_cast<std::size_t>(ratings.rows());
+  std::vector<int> own(n);
+  std::iota(own.begin(), own.end(), 0);
+  return repeated_concordance(ratings, cluster.empty() ? own : cluster, std::vector<int>(n, 0),
+                              options);
+}
+
+ConcordanceResult repeated_concordance(const MatrixView& ratings, const std::vector<int>& subject,
+                                       const std::vector<int>& occasion,
+                                       const ConcordanceOptions& options) {
+  const char* function = "repeated_concordance";
+  require_level(function, "confidence_level", options.confidence_level);
+  require_at_least(function, "raters", ratings.cols(), 2);
+  require_same_size(function, "ratings", ratings.rows(), "subject",
+                    static_cast<Index>(subject.size()));
+  require_same_size(function, "ratings", ratings.rows(), "occasion",
+                    static_cast<Index>(occasion.size()));
+  RepeatedRatings y;
+  std::vector<Index> rows;
+  for (const Index i : complete_rows(ratings)) {
+    const auto at = static_cast<std::size_t>(i);
+    if (subject[at] < 0 || occasion[at] < 0) continue;
+    rows.push_back(i);
+    y.subject.push_back(subject[at]);
+    y.occasion.push_back(occasion[at]);
   }
-  ConcordanceResult r{};
-  r.estimate = overall_ccc(y);
-  const double z_variance = (m - 1) / m * (without.array() - without.mean()).square().sum();
-  r.standard_error = std::sqrt(z_variance) * (1 - r.estimate * r.estimate);
-  r.ci = fisher_z_interval(r.estimate, r.standard_error, options.confidence_level);
-  r.pearson = r.bias_correction = r.location_shift = r.scale_shift = missing;
-  r.n_used = y.rows();
+  y.values = pick_rows(ratings, rows);
+  ConcordanceResult r = jackknifed_concordance(function, y, options.confidence_level);
   r.n_omitted = ratings.rows() - r.n_used;
   return r;
 }

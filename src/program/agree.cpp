@@ -441,11 +441,28 @@ Outcome run_icc(const Request& request) {
   return out;
 }
 
+/// Lin's for two raters; overall for more; clustered by person, and within occasions.
+ConcordanceResult concordance(const Request& request, const Eigen::MatrixXd& values) {
+  const AgreeOptions& o = request.options;
+  const ConcordanceOptions options{.confidence_level = request.common.level};
+  if (o.person.empty() && values.cols() == 2)
+    return concordance_correlation(values.col(0), values.col(1), options);
+  if (o.person.empty()) return overall_concordance(values, {}, options);
+  const std::vector<std::int32_t> person = request.table.factor(o.person).codes;
+  if (o.occasion.empty()) return overall_concordance(values, person, options);
+  return repeated_concordance(values, person, request.table.factor(o.occasion).codes, options);
+}
+
 Outcome run_ccc(const Request& request) {
-  const Ratings ratings = request.two_raters();
-  const ConcordanceResult r = concordance_correlation(ratings.values.col(0), ratings.values.col(1),
-                                                      {.confidence_level = request.common.level});
-  return request.outcome(report::to_json(r), r.n_used);
+  const AgreeOptions& o = request.options;
+  require(o.person.empty() || !o.raters.empty(), o, "--raters a,b,… with --person");
+  require(o.occasion.empty() || !o.person.empty(), o, "--person with --occasion");
+  const Ratings ratings = request.ratings();
+  const ConcordanceResult r = concordance(request, ratings.values);
+  Json json = Json::object({{"raters", static_cast<std::int64_t>(ratings.values.cols())}});
+  const Json numbers = report::to_json(r);
+  for (const auto& [key, value] : numbers.members()) json.set(key, value);
+  return request.outcome(std::move(json), r.n_used);
 }
 
 Outcome run_bland_altman(const Request& request) {
@@ -696,7 +713,8 @@ void add_agree(CLI::App& program, Chosen& chosen) {
   command->add_option("--subject", o.subject, "Long: column of subjects")->group(layout);
   command->add_option("--rater", o.rater, "Long: column of raters")->group(layout);
   command->add_option("--rating", o.rating, "Long: column of ratings")->group(layout);
-  command->add_option("--occasion", o.occasion, "gtheory: column of occasions")->group(layout);
+  command->add_option("--occasion", o.occasion, "gtheory, ccc --person: column of occasions")
+      ->group(layout);
   command
       ->add_option("--counts", o.counts, "a,b,…: a column per category, cells the number of raters")
       ->group(layout);
@@ -723,7 +741,7 @@ void add_agree(CLI::App& program, Chosen& chosen) {
   command->add_option("--ci", o.ci,
                       "icc: spearman-brown or mcgraw-wong; bland-altman: approximate or exact");
   command->add_option("--person", o.person,
-                      "bland-altman: column of persons with replicate ratings");
+                      "bland-altman, ccc: column of persons with several rows");
   command->add_flag("--varying", o.varying,
                     "bland-altman --person: the true value varies between a person's pairs");
   command->add_option("--scale-points", o.scale_points, "finn: points of the scale");

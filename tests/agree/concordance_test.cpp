@@ -61,6 +61,55 @@ TEST(OverallConcordance, OfTwoRatersIsLins) {
   EXPECT_LT(r.ci.lower, r.estimate);
 }
 
+/// 1 − mean (x_i − y_i)² / mean over all i, j of (x_i − y_j)², the sums added over occasions.
+double ccc_by_definition(const Eigen::MatrixXd& y, Index occasions) {
+  double within = 0;
+  double chance = 0;
+  const Index n = y.rows() / occasions;
+  for (Index t = 0; t < occasions; ++t)
+    for (Index g = 0; g < y.cols(); ++g)
+      for (Index h = 0; h < g; ++h)
+        for (Index i = 0; i < n; ++i) {
+          within += std::pow(y(t * n + i, g) - y(t * n + i, h), 2);
+          for (Index j = 0; j < n; ++j)
+            chance += std::pow(y(t * n + i, g) - y(t * n + j, h), 2) / static_cast<double>(n);
+        }
+  return 1 - within / chance;
+}
+
+// Barnhart, Haber & Song (2002) and King, Chinchilli & Carrasco (2007) by their definitions.
+TEST(OverallConcordance, IsItsDefinition) {
+  RandomStream stream(Seed{5}, 0);
+  constexpr Index n = 12;
+  constexpr Index occasions = 3;
+  Eigen::MatrixXd y(n * occasions, 3);
+  std::vector<int> subject;
+  std::vector<int> occasion;
+  for (Index i = 0; i < y.rows(); ++i) {
+    subject.push_back(static_cast<int>(i % n));
+    occasion.push_back(static_cast<int>(i / n));
+    const double truth = static_cast<double>(i % n) / 4 + 2 * static_cast<double>(i / n);
+    for (Index j = 0; j < 3; ++j) y(i, j) = truth + 0.3 * static_cast<double>(j) + stream.normal();
+  }
+  EXPECT_NEAR(overall_concordance(y).estimate, ccc_by_definition(y, 1), 1e-13);
+  EXPECT_NEAR(overall_concordance(y, subject).estimate, ccc_by_definition(y, 1), 1e-13);
+  const ConcordanceResult r = repeated_concordance(y, subject, occasion);
+  EXPECT_NEAR(r.estimate, ccc_by_definition(y, occasions), 1e-13);
+  EXPECT_LT(r.estimate, overall_concordance(y).estimate);  // change is no agreement
+  // A level of each occasion, whatever it is, changes nothing.
+  Eigen::MatrixXd shifted = y;
+  shifted.bottomRows(n).array() += 10;
+  const ConcordanceResult s = repeated_concordance(shifted, subject, occasion);
+  EXPECT_NEAR(s.estimate, r.estimate, 1e-12);
+  EXPECT_NEAR(s.standard_error, r.standard_error, 1e-12);
+  subject[0] = -1;
+  EXPECT_EQ(repeated_concordance(y, subject, occasion).n_omitted, 1);
+  const Eigen::MatrixXd same = y.col(0).replicate(1, 2);
+  EXPECT_DOUBLE_EQ(overall_concordance(same).estimate, 1);
+  EXPECT_DOUBLE_EQ(overall_concordance(same).standard_error, 0);
+  EXPECT_THROW((void)overall_concordance(y.topRows(4), {0, 0, 1, 1}), DataError);
+}
+
 // irr 0.84.1 kendall() on Shrout & Fleiss's data, DescTools 0.99.59 on `anxiety`.
 TEST(KendallW, MatchesIrr) {
   // Kendall & Babington Smith's definition without ties: 12 S / (m² (n³ − n))

@@ -137,6 +137,25 @@ TEST(AgreeCommand, SetsOfLabels) {
   EXPECT_EQ(agree({"krippendorff", cells.path(), "--raters", "x,y", "--metric", "mazi"}).status, 2);
 }
 
+// Two occasions of three persons, the second 10 higher: within occasions x is 1 2 3 and y 1 3 2, so
+// Σ (x − y)² = 4 and chance gives 2 × (2 + 2) = 8; over all rows chance adds 2 × 6 × 25.
+TEST(AgreeCommand, ConcordanceOfRepeatedMeasures) {
+  const Scratch rows("agree_repeated.csv",
+                     "p,t,x,y\n1,1,1,1\n2,1,2,3\n3,1,3,2\n1,2,11,11\n2,2,12,13\n3,2,13,12\n");
+  const auto estimate = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = {"ccc", rows.path(), "--raters", "x,y"};
+    all.insert(all.end(), more.begin(), more.end());
+    return agree(all).result().at("estimate").number();
+  };
+  EXPECT_NEAR(estimate({"--person", "p", "--occasion", "t"}), 1 - 4.0 / 8, 1e-14);
+  EXPECT_NEAR(estimate({"--person", "p"}), 1 - 4.0 / 308, 1e-14);
+  EXPECT_NEAR(estimate({}), 1 - 4.0 / 308, 1e-14);
+  const Json three = agree({"ccc", ratings, "--raters", "r1,r2,r3"}).result();
+  EXPECT_EQ(three.at("raters").number(), 3);
+  EXPECT_LT(three.at("ci_lower").number(), three.at("estimate").number());
+  EXPECT_EQ(agree({"ccc", rows.path(), "--raters", "x,y", "--occasion", "t"}).status, 2);
+}
+
 TEST(AgreeCommand, IccNamesBothNomenclatures) {
   const ProgramRun run = agree({"icc", ratings, "--raters", "r1,r2,r3,r4"});
   ASSERT_EQ(run.status, 0) << run.err;

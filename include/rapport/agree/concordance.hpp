@@ -30,13 +30,23 @@ struct [[nodiscard]] ConcordanceResult {
 ConcordanceResult concordance_correlation(const VectorView& first, const VectorView& second,
                                           const ConcordanceOptions& options = {});
 
-/// CCC for any number of raters and repeated ratings: 1 − Σ E(x_g − x_h)² / what independence would
-/// give, over pairs of raters (Barnhart, Haber & Song 2002; for replicates the rows of all
-/// occasions enter, King, Chinchilli & Carrasco 2007). Complete rows; standard error by a jackknife
-/// over `cluster` (one code a row from 0; empty: each row its own), interval by Fisher's z.
+/// CCC for any number of raters: 1 − Σ E(x_g − x_h)² / what independence would give, over pairs of
+/// raters (Barnhart, Haber & Song 2002). Complete rows. `cluster`: one code a row from 0 (−1 leaves
+/// the row out) where rows are replicates of one subject's unchanging value, which all enter alike;
+/// empty: each row its own. Standard error by a jackknife over clusters on Fisher's scale, interval
+/// by Fisher's z. Throws DataError for fewer than three rows or clusters.
 ConcordanceResult overall_concordance(const MatrixView& ratings,
                                       const std::vector<int>& cluster = {},
                                       const ConcordanceOptions& options = {});
+
+/// CCC for repeated measures, of two raters (King, Chinchilli & Carrasco 2007, weights equal over
+/// occasions) or more: both sums of squares above are taken within each occasion, so that change
+/// over occasions neither helps nor harms agreement, and are added over occasions and pairs of
+/// raters. An occasion that subjects miss weighs as its share of rows. Jackknife over subjects.
+/// `subject` and `occasion`: one code a row, −1 leaves the row out.
+ConcordanceResult repeated_concordance(const MatrixView& ratings, const std::vector<int>& subject,
+                                       const std::vector<int>& occasion,
+                                       const ConcordanceOptions& options = {});
 
 /// Kendall's coefficient of concordance W (Kendall & Babington Smith 1939).
 struct [[nodiscard]] KendallWResult {
