@@ -3,6 +3,8 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 
+#include <array>
+#include <bit>
 #include <cmath>
 #include <string>
 
@@ -28,6 +30,11 @@ double variance_of(const GeneralizabilityResult& study, std::string_view source)
   for (const VarianceSource& one : study.components)
     if (one.source == source) return one.variance;
   return 0;
+}
+
+/// "subject:rater" involves both; the residual involves all.
+bool involves(const VarianceSource& one, std::string_view facet) {
+  return one.source == "residual" || one.source.find(facet) != std::string::npos;
 }
 
 /// Sums of squares of a balanced subject × rater × occasion layout, from its marginal means.
@@ -122,6 +129,93 @@ std::vector<VarianceSource> nested_components(const ThreeWay& t) {
           {"residual", p * in, ms_e, ms_e}};
 }
 
+/// A fully crossed layout: bit f of a mask stands for factor f, subjects first.
+struct Crossed {
+  static constexpr unsigned factors = 4;
+  static constexpr unsigned everything = (1U << factors) - 1;
+  std::array<Index, factors> levels;
+
+  /// Product of the levels of the factors in `mask`.
+  [[nodiscard]] double cells(unsigned mask) const {
+    double product = 1;
+    for (unsigned f = 0; f < factors; ++f)
+      if (mask >> f & 1U) product *= static_cast<double>(levels[f]);
+    return product;
+  }
+  [[nodiscard]] double df(unsigned mask) const {
+    double product = 1;
+    for (unsigned f = 0; f < factors; ++f)
+      if (mask >> f & 1U) product *= static_cast<double>(levels[f] - 1);
+    return product;
+  }
+};
+
+/// Σ of squared marginal means of the factors in `mask`, times the ratings each rests on. Subjects
+/// are the rows of `y`, the facets run through its columns, the first fastest.
+double squared_margin(const MatrixXd& y, const Crossed& layout, unsigned mask) {
+  VectorXd sums = VectorXd::Zero(static_cast<Index>(layout.cells(mask)));
+  for (Index column = 0; column < y.cols(); ++column)
+    for (Index row = 0; row < y.rows(); ++row) {
+      Index place = 0;
+      Index stride = 1;
+      Index left = column;
+      for (unsigned f = 0; f < Crossed::factors; ++f) {
+        const Index level = f == 0 ? row : left % layout.levels[f];
+        if (f > 0) left /= layout.levels[f];
+        if ((mask >> f & 1U) == 0) continue;
+        place += stride * level;
+        stride *= layout.levels[f];
+      }
+      sums[place] += y(row, column);
+    }
+  return sums.squaredNorm() / layout.cells(Crossed::everything & ~mask);
+}
+
+/// Σ over masks β within `all` that hold `part` of ± value(β), the sign by how many factors β adds
+/// to `part` or, if `from_all`, lacks of `all`.
+template <class Value>
+double alternating_sum(unsigned part, unsigned all, bool from_all, const Value& value) {
+  double sum = 0;
+  for (unsigned mask = 0; mask <= all; ++mask) {
+    if ((mask & part) != part || (mask & ~all) != 0) continue;
+    const int steps = std::popcount(from_all ? all & ~mask : mask & ~part);
+    sum += steps % 2 == 0 ? value(mask) : -value(mask);
+  }
+  return sum;
+}
+
+std::string name_of(unsigned mask) {
+  if (mask == Crossed::everything) return "residual";
+  constexpr std::array<const char*, Crossed::factors> names = {"subject", "rater", "occasion",
+                                                               "item"};
+  std::string joined;
+  for (unsigned f = 0; f < Crossed::factors; ++f)
+    if (mask >> f & 1U) joined += (joined.empty() ? "" : ":") + std::string(names[f]);
+  return joined;
+}
+
+/// Sums of squares by inclusion and exclusion, and variances from Brennan's (2001) algorithm: the
+/// mean squares of all sources that hold this one, signs alternating, over the ratings of a cell.
+std::vector<VarianceSource> crossed_components(const MatrixXd& ratings, const Crossed& layout) {
+  const MatrixXd y = ratings.array() - ratings.mean();
+  std::array<double, Crossed::everything + 1> margin{};
+  std::array<double, Crossed::everything + 1> mean_square{};
+  for (unsigned mask = 1; mask <= Crossed::everything; ++mask)
+    margin[mask] = squared_margin(y, layout, mask);
+  for (unsigned mask = 1; mask <= Crossed::everything; ++mask)
+    mean_square[mask] =
+        alternating_sum(0, mask, true, [&](unsigned part) { return margin[part]; }) /
+        layout.df(mask);
+  std::vector<VarianceSource> components;
+  for (const unsigned mask : {1U, 2U, 4U, 8U, 3U, 5U, 9U, 6U, 10U, 12U, 7U, 11U, 13U, 14U, 15U}) {
+    const double total = alternating_sum(mask, Crossed::everything, false,
+                                         [&](unsigned whole) { return mean_square[whole]; });
+    components.push_back({name_of(mask), layout.df(mask), mean_square[mask],
+                          total / layout.cells(Crossed::everything & ~mask)});
+  }
+  return components;
+}
+
 }  // namespace
 
 GeneralizabilityResult generalizability_study(const MatrixView& ratings) {
@@ -199,7 +293,7 @@ FacetRatings facet_ratings(const Factor& subject, const Factor& rater, const Fac
     if (nested) raters = next;
   }
   FacetRatings facets{MatrixXd::Constant(subject.level_count(), raters * occasions, missing),
-                      raters, occasions};
+                      raters, occasions, 1};
   for (Index i = 0; i < n; ++i) {
     if (!known(i)) continue;
     const Index o = code(occasion, i);
@@ -215,33 +309,79 @@ FacetRatings facet_ratings(const Factor& subject, const Factor& rater, const Fac
   return facets;
 }
 
-Decision decision_study(const GeneralizabilityResult& study, double raters, double occasions) {
-  if (!(raters > 0) || !(occasions > 0))
-    throw InvalidArgument("decision_study: `raters` and `occasions` must be positive");
-  const auto variance = [&](std::string_view source) { return variance_of(study, source); };
-  const double both = raters * occasions;
+GeneralizabilityResult generalizability_study(const MatrixView& ratings,
+                                              const CrossedFacets& facets) {
+  const char* function = "generalizability_study";
+  require_at_least(function, "raters", facets.raters, 2);
+  require_at_least(function, "occasions", facets.occasions, 2);
+  require_at_least(function, "items", facets.items, 2);
+  require_same_size(function, "ratings' columns", ratings.cols(), "raters x occasions x items",
+                    facets.raters * facets.occasions * facets.items);
+  const MatrixXd y = complete_subjects(ratings);
+  GeneralizabilityResult r{};
+  r.design = StudyDesign::raters_occasions_items;
+  r.components =
+      crossed_components(y, Crossed{{y.rows(), facets.raters, facets.occasions, facets.items}});
+  r.observed =
+      decision_study(r, static_cast<double>(facets.raters), static_cast<double>(facets.occasions),
+                     static_cast<double>(facets.items));
+  r.subjects = y.rows();
+  r.n_omitted = ratings.rows() - y.rows();
+  return r;
+}
+
+FacetRatings facet_ratings(const Factor& subject, const Factor& rater, const Factor& occasion,
+                           const Factor& item, const VectorView& rating) {
+  require_same_size("facet_ratings", "occasion", occasion.size(), "item", item.size());
+  // Occasions and items as one facet of all their combinations.
+  Factor both;
+  for (const std::string& i : item.levels)
+    for (const std::string& o : occasion.levels) both.levels.push_back(o + ":" + i);
+  const auto occasions = static_cast<std::int32_t>(occasion.level_count());
+  for (std::size_t i = 0; i < item.codes.size(); ++i) {
+    const bool known = item.codes[i] >= 0 && occasion.codes[i] >= 0;
+    both.codes.push_back(known ? item.codes[i] * occasions + occasion.codes[i] : -1);
+  }
+  FacetRatings facets = facet_ratings(subject, rater, both, rating, false);
+  facets.occasions = occasion.level_count();
+  facets.items = item.level_count();
+  return facets;
+}
+
+Decision decision_study(const GeneralizabilityResult& study, double raters, double occasions,
+                        double items) {
+  if (!(raters > 0) || !(occasions > 0) || !(items > 0))
+    throw InvalidArgument("decision_study: `raters`, `occasions` and `items` must be positive");
+  const bool has_occasions = study.design != StudyDesign::raters;
+  const bool has_items = study.design == StudyDesign::raters_occasions_items;
   Decision d{.raters = raters,
              .occasions = occasions,
-             .relative_error = variance("residual") / both,
+             .items = items,
+             .relative_error = 0,
              .absolute_error = 0,
              .generalizability = 0,
              .dependability = 0};
-  if (study.design == StudyDesign::raters) d.relative_error = variance("residual") / raters;
-  d.relative_error += variance("subject:rater") / raters + variance("subject:occasion") / occasions;
-  d.absolute_error = d.relative_error + variance("rater") / raters +
-                     variance("occasion") / occasions + variance("rater:occasion") / both;
-  const double subject = variance("subject");
+  for (const VarianceSource& one : study.components) {
+    if (one.source == "subject") continue;
+    double error = one.variance;
+    if (involves(one, "rater")) error /= raters;
+    if (has_occasions && involves(one, "occasion")) error /= occasions;
+    if (has_items && involves(one, "item")) error /= items;
+    d.absolute_error += error;
+    if (involves(one, "subject")) d.relative_error += error;
+  }
+  const double subject = variance_of(study, "subject");
   d.generalizability = subject / (subject + d.relative_error);
   d.dependability = subject / (subject + d.absolute_error);
   return d;
 }
 
 Index raters_for_target(const GeneralizabilityResult& study, double target, bool absolute,
-                        double occasions) {
+                        double occasions, double items) {
   require_level("raters_for_target", "target", target);
   constexpr Index most = 1000000;
   const auto reaches = [&](Index raters) {
-    const Decision d = decision_study(study, static_cast<double>(raters), occasions);
+    const Decision d = decision_study(study, static_cast<double>(raters), occasions, items);
     return (absolute ? d.dependability : d.generalizability) >= target;
   };
   if (!reaches(most)) return -1;

@@ -20,6 +20,7 @@ struct AgreeOptions {
   std::string rater;
   std::string rating;
   std::string occasion;
+  std::string item;
   std::string counts;
   std::string weights;
   std::string categories;
@@ -599,21 +600,24 @@ Outcome run_profile(const Request& request) {
       "profiles");
 }
 
-/// "2,5,10", or "3x2,1x1" (raters × occasions).
+/// "2,5,10", "3x2,1x1" (raters × occasions) or "3x2x8" (× items); what is not named is as observed.
 std::vector<Decision> decisions(const GeneralizabilityResult& study, const std::string& text) {
+  const std::size_t facets = study.design == StudyDesign::raters                   ? 1
+                             : study.design == StudyDesign::raters_occasions_items ? 3
+                                                                                   : 2;
   std::vector<Decision> result;
   for (const std::string& part : list_of(text, "--d-study")) {
-    const std::size_t cross = part.find('x');
-    const std::vector<double> raters = split_numbers(part.substr(0, cross), "--d-study");
-    double occasions = study.design == StudyDesign::raters ? 1 : study.observed.occasions;
-    if (cross != std::string::npos) {
-      if (study.design == StudyDesign::raters)
-        throw UsageError("--d-study: \"" + part + "\" names occasions, but the design has none");
-      occasions = split_numbers(part.substr(cross + 1), "--d-study").front();
-    }
-    if (!(raters.front() > 0) || !(occasions > 0))
-      throw UsageError("--d-study: \"" + part + "\" must be positive");
-    result.push_back(decision_study(study, raters.front(), occasions));
+    std::string listed = part;
+    std::replace(listed.begin(), listed.end(), 'x', ',');
+    std::vector<double> numbers = split_numbers(listed, "--d-study");
+    if (numbers.size() > facets)
+      throw UsageError("--d-study: \"" + part + "\" names more facets than the design's " +
+                       std::to_string(facets) + (facets == 1 ? "; it has no occasions" : ""));
+    for (const double number : numbers)
+      if (!(number > 0)) throw UsageError("--d-study: \"" + part + "\" must be positive");
+    if (numbers.size() < 2) numbers.push_back(study.observed.occasions);
+    if (numbers.size() < 3) numbers.push_back(study.observed.items);
+    result.push_back(decision_study(study, numbers[0], numbers[1], numbers[2]));
   }
   return result;
 }
@@ -623,7 +627,8 @@ Json targets(const GeneralizabilityResult& study, double target) {
   if (!(target > 0 && target < 1)) throw UsageError("--target: must lie strictly between 0 and 1");
   const double occasions = study.design == StudyDesign::raters ? 1 : study.observed.occasions;
   const auto raters = [&](bool absolute) {
-    const Index needed = raters_for_target(study, target, absolute, occasions);
+    const Index needed =
+        raters_for_target(study, target, absolute, occasions, study.observed.items);
     return needed < 0 ? Json() : Json(static_cast<std::int64_t>(needed));
   };
   return Json::object({{"coefficient", target},
@@ -632,12 +637,28 @@ Json targets(const GeneralizabilityResult& study, double target) {
                        {"raters_for_dependability", raters(true)}});
 }
 
+GeneralizabilityResult study_of_items(const Request& request) {
+  const AgreeOptions& o = request.options;
+  if (!o.nested.empty()) throw UsageError("--nested: does not go with --item; all are crossed");
+  const LongColumns columns = long_columns(o);
+  const FacetRatings facets =
+      facet_ratings(request.table.factor(columns.subject), request.table.factor(columns.rater),
+                    request.table.factor(o.occasion), request.table.factor(o.item),
+                    request.table.numbers(columns.rating));
+  return generalizability_study(
+      facets.ratings,
+      CrossedFacets{.raters = facets.raters, .occasions = facets.occasions, .items = facets.items});
+}
+
 Outcome run_gtheory(const Request& request) {
   const AgreeOptions& o = request.options;
   GeneralizabilityResult study;
   if (o.occasion.empty()) {
     if (!o.nested.empty()) throw UsageError("--nested: needs --occasion");
+    if (!o.item.empty()) throw UsageError("--item: needs --occasion; items alone are occasions");
     study = generalizability_study(request.ratings().values);
+  } else if (!o.item.empty()) {
+    study = study_of_items(request);
   } else {
     const LongColumns columns = long_columns(o);
     if (!o.nested.empty() && o.nested != "rater:occasion" && o.nested != o.rater + ":" + o.occasion)
@@ -715,6 +736,8 @@ void add_agree(CLI::App& program, Chosen& chosen) {
   command->add_option("--rating", o.rating, "Long: column of ratings")->group(layout);
   command->add_option("--occasion", o.occasion, "gtheory, ccc --person: column of occasions")
       ->group(layout);
+  command->add_option("--item", o.item, "gtheory --occasion: column of items, all crossed")
+      ->group(layout);
   command
       ->add_option("--counts", o.counts, "a,b,…: a column per category, cells the number of raters")
       ->group(layout);
@@ -757,8 +780,9 @@ void add_agree(CLI::App& program, Chosen& chosen) {
   command->add_option("--nested", o.nested, "gtheory: rater:occasion");
   command->add_option("--target", o.target,
                       "gtheory: coefficient to reach, in (0, 1): the least number of raters");
-  command->add_option("--d-study", o.d_study,
-                      "gtheory: numbers of raters, 2,5,10, or raters x occasions, 3x2,1x1");
+  command->add_option(
+      "--d-study", o.d_study,
+      "gtheory: numbers of raters, 2,5,10, raters x occasions, 3x2,1x1, or x items, 3x2x8");
 }
 
 }  // namespace rapport::program

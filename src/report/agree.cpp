@@ -62,6 +62,7 @@ Json numbers(const std::vector<double>& values) {
 Json decision_object(const Decision& d, StudyDesign design) {
   Json json = Json::object({{"raters", d.raters}});
   if (design != StudyDesign::raters) json.set("occasions", d.occasions);
+  if (design == StudyDesign::raters_occasions_items) json.set("items", d.items);
   json.set("relative_error", d.relative_error);
   json.set("absolute_error", d.absolute_error);
   json.set("generalizability", d.generalizability);

@@ -76,6 +76,75 @@ TEST(Generalizability, NestedJoinsRaterAndItsInteraction) {
               1e-12);
 }
 
+/// 4 subjects × 3 raters × 2 occasions × 3 items, integers by a rule.
+Eigen::MatrixXd ratings_of_items() {
+  Eigen::MatrixXd y(4, 18);
+  for (int s = 1; s <= 4; ++s)
+    for (int r = 1; r <= 3; ++r)
+      for (int o = 1; o <= 2; ++o)
+        for (int i = 1; i <= 3; ++i)
+          y(s - 1, r - 1 + 3 * (o - 1 + 2 * (i - 1))) =
+              (7 * s + 3 * r * r + 5 * o * s + 2 * i * r + s * r * o * i) % 11;
+  return y;
+}
+
+// R 4.2: anova(lm(y ~ s * r * o * i)).
+TEST(Generalizability, OfThreeFacetsIsTheAnalysisOfVariance) {
+  const GeneralizabilityResult g =
+      generalizability_study(ratings_of_items(), {.raters = 3, .occasions = 2, .items = 3});
+  const std::vector<std::pair<std::string, double>> expected = {
+      {"subject", 7.203703703703721},
+      {"rater", 0.263888888888893},
+      {"occasion", 9.388888888888903},
+      {"item", 13.180555555555545},
+      {"subject:rater", 22.523148148148149},
+      {"subject:occasion", 2.092592592592592},
+      {"subject:item", 3.884259259259260},
+      {"rater:occasion", 0.430555555555559},
+      {"rater:item", 9.972222222222222},
+      {"occasion:item", 0.430555555555555},
+      {"subject:rater:occasion", 3.023148148148148},
+      {"subject:rater:item", 17.787037037037042},
+      {"subject:occasion:item", 15.245370370370372},
+      {"rater:occasion:item", 5.472222222222204},
+      {"residual", 8.675925925925940}};
+  ASSERT_EQ(g.components.size(), expected.size());
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    EXPECT_EQ(g.components[k].source, expected[k].first);
+    EXPECT_NEAR(g.components[k].mean_square, expected[k].second, 1e-12) << expected[k].first;
+  }
+  // Expected mean squares of Brennan (2001), chapter 3.
+  EXPECT_NEAR(variance_of(g, "subject"), 0.337962962962963, 1e-12);
+  EXPECT_NEAR(variance_of(g, "rater:item"), -0.576388888888885, 1e-12);
+  const auto v = [&](const char* source) { return variance_of(g, source); };
+  const Decision d = decision_study(g, 4, 5, 6);
+  const double relative = v("subject:rater") / 4 + v("subject:occasion") / 5 +
+                          v("subject:item") / 6 + v("subject:rater:occasion") / 20 +
+                          v("subject:rater:item") / 24 + v("subject:occasion:item") / 30 +
+                          v("residual") / 120;
+  EXPECT_NEAR(d.relative_error, relative, 1e-12);
+  EXPECT_NEAR(d.absolute_error,
+              relative + v("rater") / 4 + v("occasion") / 5 + v("item") / 6 +
+                  v("rater:occasion") / 20 + v("rater:item") / 24 + v("occasion:item") / 30 +
+                  v("rater:occasion:item") / 120,
+              1e-12);
+}
+
+// The study of the items' means: its mean squares are those of the larger one over the items.
+TEST(Generalizability, OfItemMeansIsPartOfThreeFacets) {
+  const Eigen::MatrixXd y = ratings_of_items();
+  const Eigen::MatrixXd mean = (y.leftCols(6) + y.middleCols(6, 6) + y.rightCols(6)) / 3;
+  const GeneralizabilityResult small = generalizability_study(mean, 3, 2, false);
+  const GeneralizabilityResult large =
+      generalizability_study(y, {.raters = 3, .occasions = 2, .items = 3});
+  for (const VarianceSource& one : small.components) {
+    const std::string source = one.source == "residual" ? "subject:rater:occasion" : one.source;
+    EXPECT_NEAR(mean_square_of(large, source), 3 * one.mean_square, 1e-12) << source;
+  }
+  EXPECT_THROW((void)generalizability_study(y, {.raters = 3, .occasions = 2, .items = 2}),
+               InvalidArgument);
+}
+
 TEST(Generalizability, LongRatingsFindTheirPlaces) {
   // Raters a, b on occasion 1 and c, d on occasion 2.
   const Factor subject =

@@ -178,6 +178,40 @@ TEST(AgreeCommand, DecisionStudiesAndTargets) {
               HasSubstr("--d-study"));
 }
 
+// R 4.2: anova(lm(y ~ s * r * o * i)) and Brennan's (2001) expected mean squares.
+TEST(AgreeCommand, GeneralizabilityOverItems) {
+  std::string rows = "s,r,o,i,y\n";
+  for (int s = 1; s <= 4; ++s)
+    for (int i = 1; i <= 3; ++i)
+      for (int r = 1; r <= 3; ++r)
+        for (int o = 1; o <= 2; ++o) {
+          for (const int level : {s, r, o, i}) rows += std::to_string(level) + ",";
+          rows += std::to_string((7 * s + 3 * r * r + 5 * o * s + 2 * i * r + s * r * o * i) % 11);
+          rows += "\n";
+        }
+  const Scratch file("agree_items.csv", rows);
+  const std::vector<std::string> study = {"gtheory", file.path(), "--subject", "s",      "--rater",
+                                          "r",       "--rating",  "y",         "--item", "i"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), study.begin(), study.end());
+    return agree(more);
+  };
+  const ProgramRun run = with({"--occasion", "o", "--d-study", "3x2x3,1x1x1"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  const std::vector<Json>& components = result.at("components").items();
+  ASSERT_EQ(components.size(), 15U);
+  EXPECT_NEAR(components[0].at("variance").number(), 0.337962962962963, 1e-12);
+  EXPECT_EQ(components[11].at("source").string(), "subject:rater:item");
+  EXPECT_NEAR(components[11].at("mean_square").number(), 17.787037037037042, 1e-12);
+  EXPECT_EQ(result.at("items").number(), 3);
+  EXPECT_NEAR(result.at("d_study").items().at(0).at("absolute_error").number(),
+              result.at("absolute_error").number(), 1e-14);
+  EXPECT_EQ(with({}).status, 2);
+  EXPECT_EQ(with({"--occasion", "o", "--nested", "rater:occasion"}).status, 2);
+  EXPECT_EQ(with({"--occasion", "o", "--d-study", "1x1x1x1"}).status, 2);
+}
+
 TEST(AgreeCommand, BootstrapDoesNotDependOnThreads) {
   const auto run = [&](const char* threads) {
     return agree({"krippendorff", ratings, "--raters", "r1,r2,r3,r4", "--metric", "interval",

@@ -10,9 +10,10 @@ namespace rapport {
 
 /// How the facets of a generalizability study lie.
 enum class StudyDesign {
-  raters,              ///< subject × rater
-  raters_occasions,    ///< subject × rater × occasion, all crossed
-  raters_in_occasions  ///< subject × (rater : occasion): each occasion its own raters
+  raters,                 ///< subject × rater
+  raters_occasions,       ///< subject × rater × occasion, all crossed
+  raters_in_occasions,    ///< subject × (rater : occasion): each occasion its own raters
+  raters_occasions_items  ///< subject × rater × occasion × item, all crossed
 };
 
 /// One source of variance.
@@ -28,6 +29,7 @@ struct VarianceSource {
 struct Decision {
   double raters;
   double occasions;         ///< 1 in a one-facet design
+  double items;             ///< 1 in a design without items
   double relative_error;    ///< variance of errors that change the order of subjects
   double absolute_error;    ///< variance of all errors
   double generalizability;  ///< Eρ² = subject / (subject + relative error)
@@ -53,11 +55,25 @@ GeneralizabilityResult generalizability_study(const MatrixView& ratings);
 GeneralizabilityResult generalizability_study(const MatrixView& ratings, Index raters,
                                               Index occasions, bool nested);
 
+/// Levels of three crossed facets.
+struct CrossedFacets {
+  Index raters;
+  Index occasions;
+  Index items;
+};
+
+/// Three facets, all crossed: column rater + raters × (occasion + occasions × item) of `ratings`.
+/// The residual is the interaction of all four with error. Brennan 2001, chapter 3. Throws
+/// InvalidArgument unless the columns are raters × occasions × items, each at least two.
+GeneralizabilityResult generalizability_study(const MatrixView& ratings,
+                                              const CrossedFacets& facets);
+
 /// Ratings one a row, laid out for generalizability_study: column rater + raters × occasion.
 struct FacetRatings {
   Eigen::MatrixXd ratings;  ///< subjects × (raters × occasions), NaN missing
   Index raters;             ///< of an occasion
   Index occasions;
+  Index items = 1;
 };
 
 /// `rating[i]` is of subject, rater and occasion i (rows that lack one are left out). `nested`:
@@ -67,13 +83,17 @@ struct FacetRatings {
 FacetRatings facet_ratings(const Factor& subject, const Factor& rater, const Factor& occasion,
                            const VectorView& rating, bool nested);
 
-/// A decision study from the components of a study.
-[[nodiscard]] Decision decision_study(const GeneralizabilityResult& study, double raters,
-                                      double occasions = 1);
+/// The same for three crossed facets: column rater + raters × (occasion + occasions × item).
+FacetRatings facet_ratings(const Factor& subject, const Factor& rater, const Factor& occasion,
+                           const Factor& item, const VectorView& rating);
 
-/// The least number of raters (with `occasions` given) whose generalizability, or dependability if
-/// `absolute`, reaches `target` in (0, 1); −1 if no number up to 10⁶ does.
+/// A decision study from the components of a study. Facets that its design lacks count for nothing.
+[[nodiscard]] Decision decision_study(const GeneralizabilityResult& study, double raters,
+                                      double occasions = 1, double items = 1);
+
+/// The least number of raters (with `occasions` and `items` given) whose generalizability, or
+/// dependability if `absolute`, reaches `target` in (0, 1); −1 if no number up to 10⁶ does.
 [[nodiscard]] Index raters_for_target(const GeneralizabilityResult& study, double target,
-                                      bool absolute, double occasions = 1);
+                                      bool absolute, double occasions = 1, double items = 1);
 
 }  // namespace rapport
