@@ -19,6 +19,6 @@ int main() {
   for (const std::string& warning : study.warnings) std::printf("note: %s\n", warning.c_str());
 
   const auto page = std::filesystem::temp_directory_path() / "rapport_study.html";
-  report::write_page(page.string(), report::to_html(report::study_page(study, sessions)));
+  report::write_file(page.string(), report::to_html(report::study_page(study, sessions)));
   std::printf("the page: %s\n", page.string().c_str());
 }

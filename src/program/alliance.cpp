@@ -47,7 +47,7 @@ void write_tables(const std::string& folder, const std::vector<report::TableFile
   std::filesystem::create_directories(folder, error);
   if (error) throw DataError("the folder cannot be made; check its permissions", folder);
   for (const report::TableFile& file : files)
-    report::write_page((std::filesystem::path(folder) / file.name).string(), file.content);
+    report::write_file((std::filesystem::path(folder) / file.name).string(), file.content);
 }
 
 Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
@@ -73,7 +73,7 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
   const report::Page page = report::study_page(
       study, table, {.command = command_line(common, arguments), .show_ids = arguments.show_ids});
   if (!arguments.report.empty()) {
-    report::write_page(arguments.report, report::to_html(page));
+    report::write_file(arguments.report, report::to_html(page));
     outcome.text += "\nThe page: " + arguments.report + "\n";
   }
   if (!arguments.tables.empty()) {

@@ -1,14 +1,12 @@
 #include "command.hpp"
 
 #include <rapport/data/expression.hpp>
+#include <rapport/report/html.hpp>
 #include <rapport/report/text.hpp>
 #include <rapport/version.hpp>
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
 namespace rapport::program {
@@ -92,21 +90,6 @@ std::string read_as_csv(const Json& result, const std::string& path) {
     left = dot == std::string_view::npos ? std::string_view{} : left.substr(dot + 1);
   }
   return report::csv_table(node != nullptr ? *node : result);
-}
-
-void write_whole_file(const std::string& path, const std::string& content) {
-  const std::string part = path + ".part";
-  {
-    std::ofstream out(part, std::ios::binary | std::ios::trunc);
-    out << content;
-    out.flush();
-    if (!out) {
-      std::error_code ignored;
-      std::filesystem::remove(part, ignored);
-      throw DataError("cannot be written; check the folder and its permissions", path);
-    }
-  }
-  std::filesystem::rename(part, path);
 }
 
 }  // namespace
@@ -274,7 +257,7 @@ void write_outcome(const Chosen& chosen, const Outcome& outcome) {
     std::cout << content << std::flush;
     if (!std::cout) throw DataError("standard output cannot be written");
   } else {
-    write_whole_file(common.output, content);
+    report::write_file(common.output, content);
   }
 }
 

@@ -166,7 +166,7 @@ void write_report(const MetaCommand& command, report::MetaReport found, const Co
   report::Page page =
       report::meta_page(found, std::filesystem::path(common.data).filename().string());
   page.warnings = warnings;
-  report::write_page(command.page, report::to_html(page));
+  report::write_file(command.page, report::to_html(page));
 }
 
 Outcome run(const MetaCommand& command, const CommonOptions& common) {

@@ -194,7 +194,7 @@ std::string to_text(const Page& page) {
   return out;
 }
 
-void write_page(const std::string& path, const std::string& content) {
+void write_file(const std::string& path, const std::string& content) {
   const std::string part = path + ".part";
   {
     std::ofstream out(part, std::ios::binary | std::ios::trunc);

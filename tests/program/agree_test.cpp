@@ -1,8 +1,9 @@
+#include "support/program.hpp"
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/program.hpp"
 #include <fstream>
-#include <gmock/gmock.h>
 
 namespace rapport {
 namespace {

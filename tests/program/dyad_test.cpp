@@ -1,9 +1,10 @@
+#include "support/program.hpp"
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/program.hpp"
 #include <cmath>
 #include <fstream>
-#include <gmock/gmock.h>
 
 namespace rapport {
 namespace {

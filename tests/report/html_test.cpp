@@ -76,12 +76,12 @@ TEST(WritePage, WritesAllOrNothing) {
       std::filesystem::temp_directory_path() / "rapport_write_page_test";
   std::filesystem::create_directories(folder);
   const std::string path = (folder / "page.html").string();
-  write_page(path, "whole");
+  write_file(path, "whole");
   std::stringstream read;
   read << std::ifstream(path).rdbuf();
   EXPECT_EQ(read.str(), "whole");
   EXPECT_FALSE(std::filesystem::exists(path + ".part"));
-  EXPECT_THROW(write_page((folder / "absent" / "page.html").string(), "x"), DataError);
+  EXPECT_THROW(write_file((folder / "absent" / "page.html").string(), "x"), DataError);
   std::filesystem::remove_all(folder);
 }
 

@@ -56,6 +56,6 @@ struct Page {
 [[nodiscard]] std::string to_text(const Page& page);
 
 /// Writes `content` to `path`, complete or not at all. Throws DataError if it cannot be written.
-void write_page(const std::string& path, const std::string& content);
+void write_file(const std::string& path, const std::string& content);
 
 }  // namespace rapport::report
