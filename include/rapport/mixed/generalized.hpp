@@ -65,8 +65,11 @@ struct [[nodiscard]] GeneralizedFit {
   OptimizerReport optimizer;
   DataUse data;
   Eigen::VectorXd fitted;  ///< mean given the modes; cumulative: probability of the category seen
-  Eigen::VectorXd linear_predictor;   ///< given the modes
-  std::vector<std::string> warnings;  ///< separation, overdispersion, …, in plain words
+  Eigen::VectorXd linear_predictor;      ///< given the modes
+  std::vector<Eigen::MatrixXd> factors;  ///< Λ of each random term, lower triangular: Var b = ΛΛ'
+  Eigen::VectorXd family_parameters;     ///< ψ: thresholds, or the logarithm of a dispersion
+  Eigen::MatrixXd parameter_covariance;  ///< of β, the lower triangles of Λ by columns, and ψ
+  std::vector<std::string> warnings;     ///< separation, overdispersion, …, in plain words
 };
 
 /// Fits by maximum likelihood: modes of the random effects by Newton's method to rounding, exact

@@ -1,0 +1,259 @@
+#include "generalized_problem.hpp"
+
+#include <rapport/base/error.hpp>
+#include <rapport/base/missing.hpp>
+
+#include <Eigen/Cholesky>
+
+#include "independent_columns.hpp"
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace rapport::detail {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+Coordinates::Coordinates(const Design& design, const MatrixXd& fixed, const VectorXd& weights,
+                         Index n_family, bool thresholds)
+    : n_fixed_(fixed.cols()), n_family_(n_family) {
+  for (const RandomTerm& term : design.random) sizes_.push_back(term.columns.cols());
+  for (const Index q : sizes_) n_factor_ += q * (q + 1) / 2;
+  map_ = MatrixXd::Identity(size(), size());
+  const VectorXd mean = thresholds ? VectorXd(fixed.colwise().mean()) : VectorXd::Zero(n_fixed_);
+  if (n_fixed_ > 0) {
+    const MatrixXd centred = fixed.rowwise() - mean.transpose();
+    const MatrixXd information =
+        centred.transpose() * (centred.array().colwise() * weights.array()).matrix();
+    const Eigen::LLT<MatrixXd> llt(information);
+    map_.topLeftCorner(n_fixed_, n_fixed_) =
+        llt.matrixU().solve(MatrixXd::Identity(n_fixed_, n_fixed_));
+  }
+  Index k = n_fixed_;
+  for (const RandomTerm& term : design.random) {
+    const VectorXd rms =
+        (term.columns.colwise().squaredNorm() / static_cast<double>(term.columns.rows()))
+            .cwiseSqrt();
+    for (Index j = 0; j < rms.size(); ++j) {
+      for (Index i = j; i < rms.size(); ++i, ++k) map_(k, k) = 1 / rms[i];
+    }
+  }
+  if (thresholds) {
+    for (Index j = 0; j < n_family_; ++j) {
+      map_.row(n_fixed_ + n_factor_ + j).head(n_fixed_) =
+          mean.transpose() * map_.topLeftCorner(n_fixed_, n_fixed_);
+    }
+  }
+}
+
+ModelPoint Coordinates::point(const VectorXd& x) const {
+  const VectorXd natural = map_ * x;
+  ModelPoint p;
+  p.fixed = natural.head(n_fixed_);
+  Index k = n_fixed_;
+  for (const Index q : sizes_) {
+    MatrixXd factor = MatrixXd::Zero(q, q);
+    for (Index j = 0; j < q; ++j) {
+      for (Index i = j; i < q; ++i) factor(i, j) = natural[k++];
+    }
+    p.factor.push_back(std::move(factor));
+  }
+  p.family = natural.tail(n_family_);
+  return p;
+}
+
+VectorXd Coordinates::gradient(const ModelPoint& g) const {
+  VectorXd natural(size());
+  natural.head(n_fixed_) = g.fixed;
+  Index k = n_fixed_;
+  for (const MatrixXd& factor : g.factor) {
+    for (Index j = 0; j < factor.cols(); ++j) {
+      for (Index i = j; i < factor.rows(); ++i) natural[k++] = factor(i, j);
+    }
+  }
+  natural.tail(n_family_) = g.family;
+  return map_.transpose() * natural;
+}
+
+Index count_categories(const Design& design) {
+  if (!design.frame.response_levels.empty())
+    return static_cast<Index>(design.frame.response_levels.size());
+  return static_cast<Index>(design.response.maxCoeff()) + 1;
+}
+
+std::string category_name(const Design& design, Index category) {
+  const auto& levels = design.frame.response_levels;
+  return levels.empty() ? std::to_string(category) : levels[at(category)];
+}
+
+namespace {
+
+/// The model without random effects by iteratively reweighted least squares, not to convergence:
+/// where the search starts, and the weights that scale its coordinates.
+struct WorkingModel {
+  VectorXd fixed;
+  VectorXd weights;
+};
+WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
+                           const VectorXd& family) {
+  const Index n = design.n();
+  WorkingModel start{.fixed = VectorXd::Zero(design.fixed.cols()), .weights = VectorXd::Ones(n)};
+  likelihood.set_parameters(family);
+  VectorXd eta(n);
+  for (Index i = 0; i < n; ++i) eta[i] = likelihood.first_guess(i);
+  VectorXd first(n);
+  VectorXd second(n);
+  double before = std::numeric_limits<double>::infinity();
+  for (int iteration = 0; iteration < 4; ++iteration) {
+    const double value = likelihood.evaluate(
+        0, n, eta.data(), {.first = first.data(), .second = second.data(), .third = nullptr});
+    if (!std::isfinite(value) || (iteration > 1 && -value > before)) break;
+    before = -value;
+    start.weights = (-second).cwiseMax(1e-8 * (-second).maxCoeff()).cwiseMax(1e-300);
+    const VectorXd working = (eta - design.offset).array() + first.array() / start.weights.array();
+    const MatrixXd weighted = design.fixed.array().colwise() * start.weights.array();
+    const Eigen::LLT<MatrixXd> llt(design.fixed.transpose() * weighted);
+    if (llt.info() != Eigen::Success) break;
+    start.fixed = llt.solve(weighted.transpose() * working);
+    eta = design.offset + design.fixed * start.fixed;
+  }
+  return start;
+}
+
+/// The kept columns of X; the intercept of a cumulative model is none of them.
+void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) {
+  std::vector<Index> candidates;
+  for (Index j = 0; j < design.fixed.cols(); ++j) {
+    const bool constant = (design.fixed.col(j).array() == design.fixed(0, j)).all();
+    if (thresholds && constant) {
+      if (design.fixed_terms[at(j)] != "(Intercept)")
+        fixed.dropped.push_back(design.fixed_terms[at(j)]);
+    } else {
+      candidates.push_back(j);
+    }
+  }
+  MatrixXd columns = design.fixed(Eigen::all, candidates);
+  if (thresholds && columns.cols() > 0) columns.rowwise() -= columns.colwise().mean().eval();
+  std::vector<bool> keep(candidates.size(), false);
+  for (const Index k : detail::independent_columns(columns)) keep[at(k)] = true;
+  for (std::size_t k = 0; k < candidates.size(); ++k) {
+    const std::string& name = design.fixed_terms[at(candidates[k])];
+    if (keep[k]) {
+      fixed.columns.push_back(candidates[k]);
+      fixed.terms.push_back(name);
+    } else {
+      fixed.dropped.push_back(name);
+    }
+  }
+}
+
+bool is_scalar(const Design& design) {
+  return design.random.size() == 1 && design.random.front().columns.cols() == 1;
+}
+
+void require_usable(const Design& design, const GeneralizedOptions& options) {
+  if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
+  if (options.quadrature_points < 1 || options.quadrature_points > 200) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
+                          std::to_string(options.quadrature_points) +
+                          "; must lie between 1 and 200");
+  }
+  if (options.quadrature_points > 1 && !is_scalar(design)) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
+                          std::to_string(options.quadrature_points) +
+                          "; more than 1 needs exactly one scalar random effect");
+  }
+  const VectorXd& y = design.response;
+  if (y.maxCoeff() == y.minCoeff()) {
+    throw DataError("the response is the same in all " + std::to_string(y.size()) +
+                    " rows, so that nothing about it can be estimated");
+  }
+}
+
+/// The thresholds on both sides of a category that never occurs cannot be told apart.
+void require_every_category(const Design& design) {
+  for (Index category = 0; category < count_categories(design); ++category) {
+    if ((design.response.array() == static_cast<double>(category)).any()) continue;
+    throw DataError("category \"" + category_name(design, category) +
+                    "\" of the response never occurs, so that the thresholds around it cannot be "
+                    "told apart; leave it out of the levels");
+  }
+}
+
+/// Fixed effects and dispersion as without random effects; random effects of moderate variance.
+VectorXd starting_point(const Design& design, const Coordinates& coordinates, const VectorXd& fixed,
+                        const VectorXd& family, bool thresholds) {
+  VectorXd start = VectorXd::Zero(coordinates.size());
+  const Index p = coordinates.n_fixed();
+  if (!thresholds && p > 0) {
+    start.head(p) =
+        coordinates.map().topLeftCorner(p, p).triangularView<Eigen::Upper>().solve(fixed);
+  }
+  Index k = p;
+  for (const RandomTerm& term : design.random) {
+    const Index q = term.columns.cols();
+    for (Index j = 0; j < q; ++j) {
+      start[k] = 0.7;
+      k += q - j;
+    }
+  }
+  start.tail(family.size()) = family;
+  return start;
+}
+
+}  // namespace
+
+GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOptions& options)
+    : design_(design), options_(options), fixed_{} {
+  require_usable(design, options);
+  const bool thresholds = options.family == Family::cumulative;
+  if (thresholds) require_every_category(design);
+  options_.link = options.link.value_or(default_link(options.family));
+  choose_columns(design, thresholds, fixed_);
+  rows_ = std::make_unique<SortedDesign>(design, design.fixed(Eigen::all, fixed_.columns));
+  const std::unique_ptr<Likelihood> rows = likelihood();
+  const VectorXd family = rows->start();
+  const WorkingModel working = working_model(*rows, *rows_, family);
+  coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, working.weights, family.size(),
+                                               thresholds);
+  start_ = starting_point(design, *coordinates_, working.fixed, family, thresholds);
+}
+
+std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
+  const VectorXd weights =
+      design_.weights.size() == 0 ? VectorXd() : VectorXd(design_.weights(rows_->order));
+  return make_likelihood(options_.family, *options_.link, design_.response(rows_->order), weights,
+                         options_.family == Family::cumulative ? count_categories(design_) : 0);
+}
+
+std::unique_ptr<Integral> GeneralizedProblem::integral(Index points) const {
+  return is_scalar(design_) ? make_scalar_integral(*rows_, likelihood(), points)
+                            : make_laplace_integral(*rows_, likelihood());
+}
+
+std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::criterion(
+    Integral& integral) const {
+  return [&integral, &coordinates = *coordinates_](const VectorXd& x, Derivatives& out) {
+    ModelPoint gradient;
+    out.value = integral.evaluate(coordinates.point(x), &gradient);
+    out.gradient =
+        std::isfinite(out.value) ? coordinates.gradient(gradient) : VectorXd::Zero(x.size());
+  };
+}
+
+Minimum GeneralizedProblem::search(Integral& integral) const {
+  if (options_.quadrature_points == 1)
+    return find_minimum(criterion(integral), start_, options_.iterations);
+  const std::unique_ptr<Integral> laplace = this->integral(1);
+  const Optimum near = approach_minimum(criterion(*laplace), start_, {}, 1e-2, options_.iterations);
+  return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
+}
+
+}  // namespace rapport::detail
