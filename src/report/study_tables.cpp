@@ -21,7 +21,11 @@ std::string file_name(const std::string& title) {
   return name;
 }
 
-std::string csv_cell(const std::string& text) {
+/// Quoted where it has to be, with the hyphen that programs read as a minus sign.
+std::string csv_cell(std::string text) {
+  const std::string minus = "−";
+  for (std::size_t at = text.find(minus); at != std::string::npos; at = text.find(minus, at + 1))
+    text.replace(at, minus.size(), "-");
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);

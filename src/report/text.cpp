@@ -1,4 +1,5 @@
 #include <rapport/data/factor.hpp>
+#include <rapport/report/markup.hpp>
 #include <rapport/report/text.hpp>
 
 #include <algorithm>
@@ -151,14 +152,15 @@ void section(const std::string& title, const Json& value, std::string& out) {
 std::string number(double value, int decimals) {
   if (std::isnan(value)) return "–";
   if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
-  char buffer[64];
-  const double least = 0.5 * std::pow(10, -decimals);
-  if ((value != 0 && std::abs(value) < least) || std::abs(value) >= 1e9) {
-    std::snprintf(buffer, sizeof buffer, "%.2e", value);
-  } else {
-    std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
+  const double size = std::abs(value);
+  if (size >= 1e15) {
+    char buffer[64];
+    const int power = static_cast<int>(std::floor(std::log10(size)));
+    std::snprintf(buffer, sizeof buffer, "%.2f × 10^%d", size / std::pow(10, power), power);
+    return (value < 0 ? "−" : "") + std::string(buffer);
   }
-  return buffer;
+  const bool lost = size >= 1e-10 && size < 0.5 * std::pow(10, -decimals);
+  return plain_decimal(value, lost ? 1 - static_cast<int>(std::floor(std::log10(size))) : decimals);
 }
 
 std::string p_value(double p) {

@@ -12,8 +12,8 @@ namespace rapport::report {
 [[nodiscard]] std::string aligned(const std::vector<std::string>& header,
                                   const std::vector<std::vector<std::string>>& rows);
 
-/// A number as APA prints it, to `decimals` places; "–" where it is missing, powers of ten where it
-/// would round to 0.
+/// A number as APA prints it, to `decimals` places and with a true minus sign; one that would round
+/// to 0 keeps two digits ("0.00034"), unless it is below 1e-10. "–" where it is missing.
 [[nodiscard]] std::string number(double value, int decimals = 2);
 
 /// "< .001" or ".042".
