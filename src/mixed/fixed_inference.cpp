@@ -163,8 +163,8 @@ ScaledF kenward_roger_f(const KenwardRoger& kr, const MatrixXd& rows) {
   const double ratio = std::abs(v1) < 1e-14 ? 1 : (1 - a2 / l) / v1;
   const double rho = ratio * ratio * v0 / (l * v2);
   const double df = 4 + (l + 2) / (l * rho - 1);
-  const double expectation = 1 / (1 - a2 / l);
-  return {df, std::abs(df - 2) < 1e-2 ? 1 - a2 / l : df / (expectation * (df - 2))};
+  // At df 2 the mean of F does not exist: 0/0, whose limit for an exact F is 1 (as in pbkrtest).
+  return {df, std::abs(df - 2) < 1e-2 ? 1 : df * (1 - a2 / l) / (df - 2)};
 }
 
 }  // namespace

@@ -13,13 +13,11 @@ namespace rapport {
 namespace {
 
 /// How a factor's coefficients in a higher term speak about its coefficients in this one: from the
-/// higher term's coding (levels × columns) to effects against the mean of all levels, or to level
-/// means where this term has a column a level.
+/// higher term's coding (levels × columns) to differences from the first level, or to level means
+/// where this term has a column a level.
 Eigen::MatrixXd effects_of(const Eigen::MatrixXd& coding, bool all_levels) {
   if (all_levels) return coding;
-  const Index levels = coding.rows();
-  Eigen::MatrixXd centred = coding.rowwise() - coding.colwise().mean();
-  return centred.topRows(levels - 1);
+  return coding.bottomRows(coding.rows() - 1).rowwise() - coding.row(0);
 }
 
 std::size_t position_of(const FormulaTerm& term, const std::string& variable) {
@@ -53,7 +51,8 @@ Eigen::MatrixXd product(const Eigen::MatrixXd& fast, const Eigen::MatrixXd& slow
   return both;
 }
 
-/// The hypothesis of a term over all columns of the design.
+/// The hypothesis of a term over all columns of the design. Satterthwaite's df of several rows
+/// depend on how the hypothesis is written (Fai & Cornelius 1996); these are lmerTest's rows.
 Eigen::MatrixXd hypothesis(const ModelFrame& frame, const TermColumns& term) {
   Eigen::MatrixXd contrasts =
       Eigen::MatrixXd::Zero(term.count, static_cast<Index>(frame.fixed.names.size()));
@@ -65,6 +64,24 @@ Eigen::MatrixXd hypothesis(const ModelFrame& frame, const TermColumns& term) {
     contrasts.middleCols(higher.first, higher.count) = block;
   }
   return contrasts;
+}
+
+/// The hypothesis of the only term, as lmerTest writes it: by the Doolittle factor of X'X, each
+/// column with its regression on those after it.
+Eigen::MatrixXd sequential_hypothesis(const Design& design, const TermColumns& term) {
+  const Eigen::MatrixXd factor = design.fixed.householderQr().matrixQR();
+  Eigen::MatrixXd contrasts = Eigen::MatrixXd::Zero(term.count, factor.cols());
+  for (Index i = 0; i < term.count; ++i) {
+    const Index row = term.first + i;
+    contrasts.row(i).tail(factor.cols() - row) =
+        factor.row(row).tail(factor.cols() - row) / factor(row, row);
+  }
+  return contrasts;
+}
+
+bool is_only_term(const ModelFrame& frame) {
+  return std::count_if(frame.fixed.terms.begin(), frame.fixed.terms.end(),
+                       [](const TermColumns& term) { return !term.term.empty(); }) == 1;
 }
 
 /// Dropped columns as combinations of those kept: kept × dropped.
@@ -109,10 +126,12 @@ std::vector<TermHypothesis> type3_hypotheses(const Design& design, const FixedEf
   for (std::size_t t = 0; t < design.frame.fixed.terms.size(); ++t) {
     const TermColumns& term = design.frame.fixed.terms[t];
     if (term.term.empty()) continue;
-    hypotheses.push_back({.term = term_label(term.term),
-                          .contrasts = with_gaps ? (*with_gaps)[t]
-                                                 : estimable_rows(hypothesis(design.frame, term),
-                                                                  fixed, dropped, resolved)});
+    const auto rows = [&]() -> Eigen::MatrixXd {
+      if (with_gaps) return (*with_gaps)[t];
+      if (dropped.empty() && is_only_term(design.frame)) return sequential_hypothesis(design, term);
+      return estimable_rows(hypothesis(design.frame, term), fixed, dropped, resolved);
+    };
+    hypotheses.push_back({.term = term_label(term.term), .contrasts = rows()});
   }
   return hypotheses;
 }

@@ -1,4 +1,6 @@
+#include <rapport/base/random.hpp>
 #include <rapport/data/csv.hpp>
+#include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
 #include <Eigen/QR>
@@ -31,7 +33,19 @@ Eigen::MatrixXd row_space(const Eigen::MatrixXd& contrasts) {
   return q * q.transpose();
 }
 
-/// lmerTest 3.1.3; see tests/reference/README.md.
+void expect_columns(const Eigen::MatrixXd& found, const Json& columns) {
+  ASSERT_EQ(static_cast<std::size_t>(found.cols()), columns.items().size());
+  for (Index i = 0; i < found.rows(); ++i)
+    for (Index j = 0; j < found.cols(); ++j)
+      EXPECT_NEAR(found(i, j),
+                  columns.items()[static_cast<std::size_t>(j)]
+                      .items()[static_cast<std::size_t>(i)]
+                      .number(),
+                  1e-6);  // lmerTest rounds its contrasts
+}
+
+/// lmerTest 3.1.3; see tests/reference/README.md. With nothing dropped, its rows too, up to a
+/// rotation, which does not change the df.
 void expect_hypotheses(const std::string& data, const std::string& values) {
   const Table table = read_csv(folder + data);
   const Json references = read_reference("mixed/" + values);
@@ -44,15 +58,9 @@ void expect_hypotheses(const std::string& data, const std::string& values) {
       const FixedEffects fixed = kept_columns(design, term.at("names"));
       for (const TermHypothesis& hypothesis : type3_hypotheses(design, fixed)) {
         if (hypothesis.term != term.at("term").string()) continue;
-        const Eigen::MatrixXd projection = row_space(hypothesis.contrasts);
-        const Json::Array& columns = term.at("projection").items();
-        ASSERT_EQ(static_cast<std::size_t>(projection.cols()), columns.size());
-        for (Index i = 0; i < projection.rows(); ++i)
-          for (Index j = 0; j < projection.cols(); ++j)
-            EXPECT_NEAR(
-                projection(i, j),
-                columns[static_cast<std::size_t>(j)].items()[static_cast<std::size_t>(i)].number(),
-                1e-6);  // lmerTest rounds its contrasts
+        expect_columns(row_space(hypothesis.contrasts), term.at("projection"));
+        if (static_cast<Index>(fixed.columns.size()) == design.fixed.cols())
+          expect_columns(hypothesis.contrasts.transpose() * hypothesis.contrasts, term.at("gram"));
       }
     }
   }
@@ -117,6 +125,50 @@ TEST(Type3, ACombinationOfADroppedColumnCannotBeEstimated) {
   const std::vector<TermHypothesis> hypotheses = type3_hypotheses(design, fixed);
   EXPECT_EQ(hypotheses[0].contrasts.rows(), 1);  // x stands for both
   EXPECT_EQ(hypotheses[1].contrasts.rows(), 0);
+}
+
+// A split plot: three blocks and two harvests on whole plots of five. The test of the blocks is the
+// exact F of the whole-plot analysis of variance, with 2 and 2 degrees of freedom, where the mean
+// of F does not exist.
+TEST(Type3, KenwardRogerIsExactInASplitPlotWithTwoDegreesOfFreedom) {
+  RandomStream stream(Seed{3}, 0);
+  Eigen::VectorXd y(30);
+  Eigen::MatrixXd whole(3, 2);
+  std::vector<std::string> block;
+  std::vector<std::string> harvest;
+  std::vector<std::string> plot;
+  for (Index i = 0; i < 3; ++i)
+    for (Index j = 0; j < 2; ++j) {
+      const double effect = 5 * stream.normal();
+      whole(i, j) = 0;
+      for (Index k = 0; k < 5; ++k) {
+        const Index row = 10 * i + 5 * j + k;
+        y[row] = effect + stream.normal();
+        whole(i, j) += y[row] / 5;
+        block.push_back(std::to_string(i));
+        harvest.push_back(std::to_string(j));
+        plot.push_back(block.back() + harvest.back());
+      }
+    }
+  const Eigen::MatrixXd centred = whole.array() - whole.mean();
+  const double blocks = 2 * centred.rowwise().mean().squaredNorm();
+  const double harvests = 3 * centred.colwise().mean().squaredNorm();
+  const double rest = centred.squaredNorm() - blocks - harvests;
+
+  Table table;
+  table.add("y", y);
+  table.add("block", make_factor(block));
+  table.add("harvest", make_factor(harvest));
+  table.add("plot", make_factor(plot));
+  const Design design = make_design(parse_formula("y ~ block + harvest + (1 | plot)"), table);
+  const MixedModel model(design);
+  const MixedFit fit = model.fit();
+  const FixedInference inference(model, fit, DegreesOfFreedom::kenward_roger);
+  const std::vector<TermTest> tests = type3_tests(design, fit.fixed, inference);
+  EXPECT_NEAR(tests[0].test.denominator_df, 2, 1e-6);
+  EXPECT_NEAR(tests[0].test.statistic, (blocks / 2) / (rest / 2), 1e-6);
+  EXPECT_NEAR(tests[1].test.denominator_df, 2, 1e-6);
+  EXPECT_NEAR(tests[1].test.statistic, harvests / (rest / 2), 1e-6);
 }
 
 }  // namespace

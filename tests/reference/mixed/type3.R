@@ -1,5 +1,5 @@
 # Writes type3.json: the space of each type III hypothesis of lmerTest for models on model_matrix.csv (with a group g), as the
-# projection L'(LL')^-1 L. Left out: a / b, x + x:a, a * b - a, where lmerTest overlooks that a term with a variable coded by
+# projection L'(LL')^-1 L, and L'L, on which Satterthwaite's df of several rows depend. Left out: a / b, x + x:a, a * b - a, where lmerTest overlooks that a term with a variable coded by
 # all its levels contains the other (it compares terms() codes with 1), and so tests at a reference level.
 # Rscript type3.R, in this folder.
 suppressMessages({library(lmerTest); library(jsonlite)})
@@ -16,7 +16,8 @@ one <- function(f, contrast) {
   list(formula = f, contrasts = sub("contr.", "", contrast), terms = lapply(names(L), function(t) {
     l <- L[[t]]; if (is.null(dim(l))) l <- matrix(l, 1)
     s <- svd(l); r <- sum(s$d > 1e-9); P <- s$v[, 1:r, drop = FALSE] %*% t(s$v[, 1:r, drop = FALSE])
-    list(term = t, rank = r, names = I(names(fixef(m))), projection = lapply(seq_len(ncol(P)), function(j) I(P[, j])))}))
+    list(term = t, rank = r, names = I(names(fixef(m))), projection = lapply(seq_len(ncol(P)), function(j) I(P[, j])),
+         gram = lapply(seq_len(ncol(l)), function(j) I(crossprod(l)[, j])))}))
 }
 out <- c(lapply(formulas, one, "contr.treatment"), lapply(c("a * b", "a * x"), one, "contr.sum"), lapply(c("a * b", "a * b * x"), one, "contr.helmert"))
 # empty_cell.csv: no row has a = r and b = no.
