@@ -1,6 +1,7 @@
 #include <rapport/base/error.hpp>
 #include <rapport/math/minimize.hpp>
 
+#include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
 #include <algorithm>
@@ -157,6 +158,12 @@ ScalarOptimum minimize_scalar(const std::function<double(double)>& f, double low
 
 Eigen::VectorXd trust_region_step(const Eigen::VectorXd& gradient, const Eigen::MatrixXd& hessian,
                                   double radius) {
+  // Most often the Hessian is safely positive definite and the Newton step short enough.
+  const Eigen::LLT<Eigen::MatrixXd> llt(hessian);
+  if (llt.info() == Eigen::Success && llt.rcond() > 1e-8) {
+    const Eigen::VectorXd newton = -llt.solve(gradient);
+    if (newton.norm() <= radius) return newton;
+  }
   // In the basis of eigenvectors the step for a multiplier μ is −ĝ_i / (λ_i + μ).
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(hessian);
   const Eigen::VectorXd& lambda = solver.eigenvalues();

@@ -7,7 +7,7 @@ namespace {
 
 #include "leaf_kernels_body.hpp"
 
-constexpr LeafKernels baseline = {value, derivatives, second, compress};
+constexpr LeafKernels baseline = {value, derivatives, second, compress, moments};
 
 }  // namespace
 

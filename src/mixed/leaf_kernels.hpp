@@ -76,6 +76,9 @@ struct LeafKernels {
   /// E_s)B.
   void (*second)(const LeafBlocks& blocks, const double* factor, double* second);
   void (*compress)(const LeafRows& rows, const LeafRowsResult& result);
+  /// sums (four lanes each, l ≤ k by rows) += x_k x_l for n values x of a block, in the lanes where
+  /// `mask` is 1 (elsewhere 0).
+  void (*moments)(const double* values, const double* mask, int n, double* sums);
 };
 
 /// The kernels for this processor.

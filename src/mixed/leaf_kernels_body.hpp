@@ -112,10 +112,12 @@ double leaf_value(const LeafBlocks& blocks, const double* factor, double* gram) 
     if (blocks.multiplicity == nullptr) {
       for (int i = 0; i < q; ++i) product.multiply(pivoting.d[i]);
     } else {
-      for (int lane = 0; lane < LeafBlocks::lanes; ++lane)
-        for (int i = 0; i < q; ++i)
-          logarithms += blocks.multiplicity[block * LeafBlocks::lanes + lane] *
-                        __builtin_log(pivoting.d[i][lane]);
+      for (int lane = 0; lane < LeafBlocks::lanes; ++lane) {
+        const double times = blocks.multiplicity[block * LeafBlocks::lanes + lane];
+        double determinant = 1;
+        for (int i = 0; i < q; ++i) determinant *= pivoting.d[i][lane];
+        if (times != 0) logarithms += times * __builtin_log(determinant);
+      }
     }
     Lanes* sum = sums;
     for (int j = 0; j < width; ++j) {
@@ -362,6 +364,17 @@ void second(const LeafBlocks& blocks, const double* factor, double* out) {
       return leaf_second<3>(blocks, factor, out);
     default:
       return leaf_second<0>(blocks, factor, out);
+  }
+}
+
+/// Second moments of the lanes where `mask` is 1: one triangle by rows.
+void moments(const double* values, const double* mask, int n, double* sums) {
+  const Lanes* x = lanes_at(values);
+  const Lanes kept = *lanes_at(mask);
+  Lanes* sum = lanes_at(sums);
+  for (int k = 0; k < n; ++k) {
+    const Lanes value = x[k] * kept;
+    for (int l = 0; l <= k; ++l, ++sum) *sum += value * x[l];
   }
 }
 

@@ -10,6 +10,6 @@ namespace {
 }  // namespace
 
 extern const LeafKernels leaf_kernels_x86_64_v3;
-const LeafKernels leaf_kernels_x86_64_v3 = {value, derivatives, second, compress};
+const LeafKernels leaf_kernels_x86_64_v3 = {value, derivatives, second, compress, moments};
 
 }  // namespace rapport

@@ -2,6 +2,8 @@
 
 #include <rapport/mixed/cross_products.hpp>
 
+#include "leaf_terms.hpp"
+#include "node.hpp"
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -54,10 +56,27 @@ class NestedCrossProducts final : public CrossProducts {
     Index n_blocks;
   };
 
+  /// Innermost groups in blocks of four, lane by lane, each run of blocks within one parent.
+  struct LeafSet {
+    std::vector<double> values;        ///< LeafBlocks::values
+    std::vector<double> multiplicity;  ///< LeafBlocks::multiplicity; empty: once
+    std::vector<Run> runs;
+  };
+
+  /// Lanes that stand for innermost groups of one R: first those that carry shared columns before
+  /// the last, then (if there are any) q with the last column alone.
+  struct Bundle {
+    Index parent;
+    Index first;     ///< the first of its lanes
+    Index n_shared;  ///< lanes that carry shared columns
+    Index n_last;    ///< lanes with the last column alone
+    double members;  ///< groups that it stands for
+  };
+
   struct LaneRows;
   struct VaryingColumns;
-  /// Innermost groups in the order of their parents, in blocks, each run of blocks within one
-  /// parent.
+  struct Merger;
+  /// Innermost groups in the order of their parents.
   void arrange();
   [[nodiscard]] LaneRows find_rows(const std::vector<std::int32_t>& group) const;
   void compress(const ModelColumns& columns);
@@ -66,12 +85,28 @@ class NestedCrossProducts final : public CrossProducts {
                     Eigen::MatrixXd& remainder, std::vector<unsigned char>& doubtful);
   void compress_group(const ModelColumns& columns, const std::vector<Index>& rows, Index slot,
                       Eigen::MatrixXd& remainder);
+  /// Groups with the same R under the same parent share their lanes: what the likelihood needs of
+  /// their C is the second moment.
+  void merge_equal_designs();
   NestedCrossProducts(const NestedCrossProducts&) = default;
   [[nodiscard]] Index depth() const { return static_cast<Index>(levels_.size()) - 1; }
   [[nodiscard]] Index leaf_doubles() const;
-  [[nodiscard]] Eigen::MatrixXd leaf_r(Index slot) const;
-  [[nodiscard]] Eigen::MatrixXd leaf_c(Index slot) const;
-  void set_leaf(Index slot, const Eigen::MatrixXd& r, const Eigen::MatrixXd& c);
+  [[nodiscard]] Eigen::MatrixXd leaf_r(const LeafSet& set, Index slot) const;
+  [[nodiscard]] Eigen::MatrixXd leaf_c(const LeafSet& set, Index slot) const;
+  void set_leaf(LeafSet& set, Index slot, const Eigen::MatrixXd& r, const Eigen::MatrixXd& c) const;
+  /// What searches look at.
+  [[nodiscard]] const LeafSet& searched() const {
+    return merged_.runs.empty() ? *leaves_ : merged_;
+  }
+  /// Runs that are worked on together: whole parents, or single runs of the one parent there is.
+  struct Batch {
+    Index first;
+    Index last;
+  };
+  [[nodiscard]] std::vector<Batch> batches(const LeafSet& set) const;
+  [[nodiscard]] LeafBlocks blocks_of(const LeafSet& set, const Run& run, double* scratch) const;
+  void transform_leaves(LeafSet& set, const Eigen::MatrixXd& own,
+                        const Eigen::MatrixXd& shared) const;
   /// Gram matrices of the groups of level 1 with the sums over innermost groups added; adds their
   /// log-determinants.
   [[nodiscard]] std::vector<Eigen::MatrixXd> leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
@@ -93,24 +128,41 @@ class NestedCrossProducts final : public CrossProducts {
   void add_level_derivatives(Index level, const Sweep& sweep, const Adjoints& adjoints,
                              std::vector<std::vector<Eigen::MatrixXd>>& tangents,
                              GramDerivatives& result) const;
-  struct LeafTerms;
+  void add_leaf_terms(const LeafSet& set, const Run& run, const Eigen::MatrixXd& factor,
+                      const Eigen::MatrixXd& trace_factor, const Eigen::VectorXd& data_vector,
+                      LeafTerms& sum) const;
   struct Tangents;
   /// What a run of innermost groups adds to the second derivatives in full.
   void add_leaf_jet(const Run& run, const Eigen::MatrixXd& factor, GramJet& jet,
                     Tangents& tangents) const;
-  [[nodiscard]] LeafTerms leaf_terms(const Run& run, const Eigen::MatrixXd& factor,
-                                     const Eigen::MatrixXd& trace_factor,
-                                     const Eigen::VectorXd& data_vector) const;
+  [[nodiscard]] static Eigen::MatrixXd leaf_root(const Eigen::MatrixXd& r,
+                                                 const Eigen::MatrixXd& factor);
+  void draw_leaves(const std::vector<Eigen::MatrixXd>& factors,
+                   const std::vector<Eigen::VectorXd>& around, double sigma,
+                   NestedCrossProducts& drawn, RandomStream& stream) const;
+  /// Draws the last column of a bundle's lanes; `around` are the coefficients of its other shared
+  /// columns.
+  void draw_bundle(const Bundle& bundle, const Eigen::MatrixXd& factor,
+                   const Eigen::VectorXd& around, double sigma, LeafSet& set,
+                   RandomStream& stream) const;
 
   CovarianceStructure structure_;
   int threads_;
-  std::vector<Level> levels_;             ///< innermost first, the root last
-  std::vector<double> leaves_;            ///< LeafBlocks::values
-  std::vector<std::int32_t> leaf_group_;  ///< group of each lane, −1 for none
-  std::vector<Run> runs_;
+  std::vector<Level> levels_;  ///< innermost first, the root last
+  std::shared_ptr<LeafSet> leaves_ = std::make_shared<LeafSet>();  ///< every innermost group
+  std::vector<std::int32_t> leaf_group_;     ///< group of each lane of leaves_, −1 for none
+  LeafSet merged_;                           ///< the same for the likelihood; empty: no use
+  std::vector<Bundle> bundles_;              ///< of merged_
   std::vector<Eigen::MatrixXd> remainders_;  ///< residual Gram matrix of each group of level 1 (of
                                              ///< the root where there is no level)
   std::vector<Index> residual_rows_;         ///< dimension of the space of those residuals
+};
+
+/// The outer groups solved at a point.
+struct NestedCrossProducts::Sweep final : Factorization {
+  std::vector<std::vector<InnerNode>> nodes;  ///< of each level; none of the innermost
+  Eigen::MatrixXd root;                       ///< the Gram matrix that the root receives
+  double log_determinant = 0;
 };
 
 /// True if each group of `inner` lies in one group of `outer`.

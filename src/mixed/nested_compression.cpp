@@ -1,6 +1,5 @@
 #include <rapport/base/parallel.hpp>
 
-#include "leaf_kernels.hpp"
 #include "nested.hpp"
 #include "node.hpp"
 #include <algorithm>
@@ -17,8 +16,6 @@ constexpr Index lanes = LeafBlocks::lanes;
 constexpr Index blocks_per_run = 256;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-Index n_pairs(Index q) { return q * (q + 1) / 2; }
 
 }  // namespace
 
@@ -89,13 +86,13 @@ void NestedCrossProducts::arrange() {
     next[at(p)] = blocks * lanes;
     const Index last = blocks + (members[at(p)] + lanes - 1) / lanes;
     for (Index b = blocks; b < last; b += blocks_per_run)
-      runs_.push_back({p, b, std::min(blocks_per_run, last - b)});
+      leaves_->runs.push_back({p, b, std::min(blocks_per_run, last - b)});
     blocks = last;
   }
   leaf_group_.assign(at(blocks * lanes), -1);
   for (Index g = 0; g < leaf.n_groups; ++g)
     leaf_group_[at(next[at(leaf.parent[at(g)])]++)] = static_cast<std::int32_t>(g);
-  leaves_.assign(leaf_group_.size() * at(leaf_doubles()), 0);
+  leaves_->values.assign(leaf_group_.size() * at(leaf_doubles()), 0);
 }
 
 Index NestedCrossProducts::leaf_doubles() const {
@@ -103,27 +100,28 @@ Index NestedCrossProducts::leaf_doubles() const {
   return n_pairs(leaf.size) + leaf.size * leaf.width;
 }
 
-MatrixXd NestedCrossProducts::leaf_r(Index slot) const {
+MatrixXd NestedCrossProducts::leaf_r(const LeafSet& set, Index slot) const {
   const Index q = levels_.front().size;
-  const double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
+  const double* value = set.values.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
   MatrixXd r = MatrixXd::Zero(q, q);
   for (Index j = 0; j < q; ++j)
     for (Index i = 0; i <= j; ++i, value += lanes) r(i, j) = *value;
   return r;
 }
 
-MatrixXd NestedCrossProducts::leaf_c(Index slot) const {
+MatrixXd NestedCrossProducts::leaf_c(const LeafSet& set, Index slot) const {
   const Level& leaf = levels_.front();
-  const double* value =
-      leaves_.data() + (slot / lanes * leaf_doubles() + n_pairs(leaf.size)) * lanes + slot % lanes;
+  const double* value = set.values.data() +
+                        (slot / lanes * leaf_doubles() + n_pairs(leaf.size)) * lanes + slot % lanes;
   MatrixXd c(leaf.size, leaf.width);
   for (Index j = 0; j < leaf.width; ++j)
     for (Index i = 0; i < leaf.size; ++i, value += lanes) c(i, j) = *value;
   return c;
 }
 
-void NestedCrossProducts::set_leaf(Index slot, const MatrixXd& r, const MatrixXd& c) {
-  double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
+void NestedCrossProducts::set_leaf(LeafSet& set, Index slot, const MatrixXd& r,
+                                   const MatrixXd& c) const {
+  double* value = set.values.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
   for (Index j = 0; j < r.cols(); ++j)
     for (Index i = 0; i <= j; ++i, value += lanes) *value = r(i, j);
   for (Index j = 0; j < c.cols(); ++j)
@@ -162,11 +160,11 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
   const LaneRows rows = find_rows(columns.levels.front().group);
   const bool simple =
       columns.root_weight.size() == 0 && columns.levels.front().columns.front().constant;
-  const auto n_runs = static_cast<Index>(runs_.size());
+  const auto n_runs = static_cast<Index>(leaves_->runs.size());
   std::vector<MatrixXd> sums(at(n_runs), MatrixXd::Zero(width, width));
   const VaryingColumns varying(columns);
   parallel_for(n_runs, n_runs < 8 ? 1 : threads_, [&](Index i) {
-    const Run& run = runs_[at(i)];
+    const Run& run = leaves_->runs[at(i)];
     std::vector<unsigned char> doubtful(at(run.n_blocks * lanes), 1);
     if (simple) compress_run(run, varying, rows, sums[at(i)], doubtful);
     for (Index lane = 0; lane < run.n_blocks * lanes; ++lane) {
@@ -177,13 +175,14 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
   });
   const Index q = levels_.front().size;
   for (Index i = 0; i < n_runs; ++i) {
-    const Run& run = runs_[at(i)];
+    const Run& run = leaves_->runs[at(i)];
     remainders_[at(run.parent)] += sums[at(i)];
     Index& residual_rows = residual_rows_[at(run.parent)];
     for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
          ++slot) {
       residual_rows += rows.count[at(slot)];
-      const double* value = leaves_.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
+      const double* value =
+          leaves_->values.data() + slot / lanes * lanes * leaf_doubles() + slot % lanes;
       for (Index j = 0; j < q; ++j)
         if (value[(n_pairs(j) + j) * lanes] != 0) --residual_rows;
     }
@@ -230,7 +229,7 @@ void NestedCrossProducts::compress_run(const Run& run, const VaryingColumns& var
     const double* means = values.data() + block * result_size;
     const double* r = means + (n_own + n_shared) * lanes;
     const double* c = r + n_pairs(n_own) * lanes;
-    double* out = leaves_.data() + (run.first_block + block) * lanes * leaf_doubles();
+    double* out = leaves_->values.data() + (run.first_block + block) * lanes * leaf_doubles();
     for (Index lane = 0; lane < lanes; ++lane) {
       const double root_n =
           std::sqrt(static_cast<double>(rows.count[at(first_slot + block * lanes + lane)]));
@@ -277,7 +276,7 @@ void NestedCrossProducts::compress_group(const ModelColumns& columns,
 
   if (q > 0) {
     const GroupFactor factor = factor_group(work, q);
-    set_leaf(slot, factor.r, factor.c);
+    set_leaf(*leaves_, slot, factor.r, factor.c);
   }
   remainder.noalias() += work.rightCols(width).transpose() * work.rightCols(width);
 }
@@ -295,9 +294,16 @@ void NestedCrossProducts::transform_effects(const std::vector<MatrixXd>& transfo
   }
   for (MatrixXd& remainder : remainders_)
     remainder = (shared.transpose() * remainder * shared).eval();
-  const Index q = leaf.size;
-  for (Index block = 0; block < static_cast<Index>(leaf_group_.size()) / lanes; ++block) {
-    double* r = leaves_.data() + block * lanes * leaf_doubles();
+  transform_leaves(*leaves_, transforms.front(), shared);
+  transform_leaves(merged_, transforms.front(), shared);
+}
+
+void NestedCrossProducts::transform_leaves(LeafSet& set, const MatrixXd& own,
+                                           const MatrixXd& shared) const {
+  const Index q = levels_.front().size;
+  const Index first = levels_.front().width - levels_.back().width;  // columns of outer levels
+  const Index block_size = lanes * leaf_doubles();
+  for (double* r = set.values.data(); r != set.values.data() + set.values.size(); r += block_size) {
     double* c = r + n_pairs(q) * lanes;
     // Columns of an upper triangular product from the last, each from those before it; only Z of
     // outer levels changes in C.
@@ -305,8 +311,7 @@ void NestedCrossProducts::transform_effects(const std::vector<MatrixXd>& transfo
       for (Index i = 0; i <= j; ++i)
         for (Index lane = 0; lane < lanes; ++lane) {
           double sum = 0;
-          for (Index k = i; k <= j; ++k)
-            sum += r[(n_pairs(k) + i) * lanes + lane] * transforms.front()(k, j);
+          for (Index k = i; k <= j; ++k) sum += r[(n_pairs(k) + i) * lanes + lane] * own(k, j);
           r[(n_pairs(j) + i) * lanes + lane] = sum;
         }
     for (Index j = first - 1; j >= 0; --j)
@@ -327,14 +332,17 @@ std::vector<MatrixXd> NestedCrossProducts::mean_effect_grams() const {
   const Index outer = leaf.width - levels_.back().width;  // columns of Z of the outer levels
   MatrixXd own = MatrixXd::Zero(q, q);
   MatrixXd shared = MatrixXd::Zero(outer, outer);
-  for (Index block = 0; block < static_cast<Index>(leaf_group_.size()) / lanes; ++block) {
-    const double* r = leaves_.data() + block * lanes * leaf_doubles();
+  const LeafSet& set = searched();
+  for (std::size_t slot = 0; slot < set.values.size() / at(leaf_doubles()); slot += at(lanes)) {
+    const double* r = set.values.data() + slot * at(leaf_doubles());
     const double* c = r + n_pairs(q) * lanes;
     for (Index j = 0; j < q; ++j)
       for (Index k = 0; k <= j; ++k)
         for (Index i = 0; i <= k; ++i)
-          for (Index lane = 0; lane < lanes; ++lane)
-            own(k, j) += r[(n_pairs(j) + i) * lanes + lane] * r[(n_pairs(k) + i) * lanes + lane];
+          for (std::size_t lane = 0; lane < at(lanes); ++lane)
+            own(k, j) += (set.multiplicity.empty() ? 1 : set.multiplicity[slot + lane]) *
+                         r[at((n_pairs(j) + i) * lanes) + lane] *
+                         r[at((n_pairs(k) + i) * lanes) + lane];
     for (Index j = 0; j < outer; ++j)
       for (Index k = 0; k <= j; ++k)
         for (Index i = 0; i < q * lanes; ++i)

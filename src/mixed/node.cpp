@@ -86,6 +86,56 @@ VectorXd draw_gram_column(const MatrixXd& gram, const VectorXd& v, double sigma,
   return result;
 }
 
+MatrixXd semidefinite_factor(const MatrixXd& gram) {
+  constexpr double tolerance = 1e-13;
+  const Index q = gram.rows();
+  MatrixXd r = MatrixXd::Zero(q, q);
+  for (Index k = 0; k < q; ++k) {
+    const double pivot = gram(k, k) - r.col(k).head(k).squaredNorm();
+    if (pivot <= tolerance * gram(k, k)) continue;
+    r(k, k) = std::sqrt(pivot);
+    for (Index j = k + 1; j < q; ++j)
+      r(k, j) = (gram(k, j) - r.col(k).head(k).dot(r.col(j).head(k))) / r(k, k);
+  }
+  return r;
+}
+
+namespace {
+
+/// R⁻ᵀ times `right`, rows of zero pivots 0.
+MatrixXd solve_transposed(const MatrixXd& r, MatrixXd right) {
+  for (Index k = 0; k < r.rows(); ++k) {
+    if (r(k, k) == 0) {
+      right.row(k).setZero();
+      continue;
+    }
+    right.row(k) -= r.col(k).head(k).transpose() * right.topRows(k);
+    right.row(k) /= r(k, k);
+  }
+  return right;
+}
+
+}  // namespace
+
+InnerNode::InnerNode(const MatrixXd& handed_up, Index q, const MatrixXd& factor) {
+  const Index width = handed_up.rows() - q;
+  const MatrixXd zz = handed_up.topLeftCorner(q, q);
+  const MatrixXd r = semidefinite_factor(zz);
+  const MatrixXd c = solve_transposed(r, handed_up.topRightCorner(q, width));
+  node = solve_node(r, c, factor);
+  gram = handed_up.bottomRightCorner(width, width);
+  gram.noalias() -= c.transpose() * c;
+  gram.noalias() += node.half.transpose() * node.half;
+  const MatrixXd psi = factor * factor.transpose();
+  const MatrixXd inner = MatrixXd::Identity(q, q) + factor.transpose() * zz * factor;
+  n_half = Eigen::LLT<MatrixXd>(inner).matrixL().solve(factor.transpose()).transpose();
+  n.noalias() = n_half * n_half.transpose();
+  k = MatrixXd::Identity(q, q) - node.a * psi;
+  residual.resize(q + width, width);
+  residual.topRows(q).noalias() = -psi * node.b;
+  residual.bottomRows(width).setIdentity();
+}
+
 MatrixXd symmetric_unit(Index q, Index row, Index column) {
   MatrixXd e = MatrixXd::Zero(q, q);
   e(row, column) = 1;

@@ -29,6 +29,22 @@ struct GroupFactor {
 };
 [[nodiscard]] GroupFactor factor_group(Eigen::MatrixXd& work, Index q);
 
+/// R (upper triangular) with R'R = gram; rows of pivots that are 0 up to rounding are 0.
+[[nodiscard]] Eigen::MatrixXd semidefinite_factor(const Eigen::MatrixXd& gram);
+
+/// A group of an outer level: the Gram matrix of [Z S] that its members hand up, and what follows
+/// from it.
+struct InnerNode {
+  GroupNode node;
+  Eigen::MatrixXd gram;      ///< of S, handed to the parent
+  Eigen::MatrixXd n_half;    ///< Λ(I + Λ'Z'ZΛ)^{-½}
+  Eigen::MatrixXd n;         ///< Cov(b | y, S) / σ² = n_half n_half'
+  Eigen::MatrixXd k;         ///< I − AΨ
+  Eigen::MatrixXd residual;  ///< [−ΨB; I]: what S leaves of [Z S] once b is predicted
+
+  InnerNode(const Eigen::MatrixXd& handed_up, Index q, const Eigen::MatrixXd& factor);
+};
+
 /// n standard normal values.
 [[nodiscard]] Eigen::VectorXd normal_vector(Index n, RandomStream& stream);
 

@@ -1,0 +1,193 @@
+#include "nested.hpp"
+#include "node.hpp"
+#include <array>
+#include <cstring>
+
+// Groups of equal designs, such as patients with the same session times: they have the same R, and
+// the likelihood needs only the second moment of their C, which a few lanes carry as well.
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+constexpr Index lanes = LeafBlocks::lanes;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Groups of one parent with one R.
+struct EqualDesigns {
+  std::vector<double> r;        ///< upper triangle by columns
+  std::vector<Index> members;   ///< lanes of the set
+  std::vector<double> moments;  ///< of vec C, four lanes a value
+};
+
+/// Finds the class of a lane's R among those known.
+class DesignTable {
+ public:
+  explicit DesignTable(Index pairs) : pairs_(pairs), heads_(1024, -1) {}
+
+  Index find(const double* r) {
+    std::uint64_t hash = 0;
+    for (Index i = 0; i < pairs_; ++i) {
+      std::uint64_t bits = 0;
+      std::memcpy(&bits, r + i * lanes, sizeof bits);
+      hash = (hash ^ bits) * 0x9E3779B97F4A7C15u;
+      hash ^= hash >> 29;
+    }
+    std::int32_t& head = heads_[hash % heads_.size()];
+    for (std::int32_t c = head; c >= 0; c = next_[static_cast<std::size_t>(c)])
+      if (equal(classes_[static_cast<std::size_t>(c)].r, r)) return c;
+    next_.push_back(head);
+    head = static_cast<std::int32_t>(classes_.size());
+    classes_.emplace_back();
+    for (Index i = 0; i < pairs_; ++i) classes_.back().r.push_back(r[i * lanes]);
+    return head;
+  }
+  std::vector<EqualDesigns>& classes() { return classes_; }
+
+ private:
+  [[nodiscard]] bool equal(const std::vector<double>& known, const double* r) const {
+    for (Index i = 0; i < pairs_; ++i)
+      if (known[at(i)] != r[i * lanes]) return false;
+    return true;
+  }
+
+  Index pairs_;
+  std::vector<EqualDesigns> classes_;
+  std::vector<std::int32_t> next_;
+  std::vector<std::int32_t> heads_;
+};
+
+}  // namespace
+
+/// Writes merged_ and bundles_, parent by parent.
+struct NestedCrossProducts::Merger {
+  NestedCrossProducts& products;
+  Index q = products.levels_.front().size;
+  Index width = products.levels_.front().width;
+  Index pairs = n_pairs(q);
+  Index slots = 0;  ///< written
+
+  double* append(const double* r, double multiplicity) {
+    LeafSet& set = products.merged_;
+    if (slots % lanes == 0) {
+      set.values.resize(set.values.size() + at(lanes * products.leaf_doubles()), 0);
+      set.multiplicity.resize(set.multiplicity.size() + at(lanes), 0);
+    }
+    double* values =
+        set.values.data() + slots / lanes * lanes * products.leaf_doubles() + slots % lanes;
+    for (Index i = 0; i < pairs; ++i) values[i * lanes] = r[i];
+    set.multiplicity[at(slots)] = multiplicity;
+    ++slots;
+    return values + pairs * lanes;
+  }
+
+  void add_single(Index parent, Index slot, const EqualDesigns& design) {
+    products.bundles_.push_back({parent, slots, 1, 0, 1});
+    double* c = append(design.r.data(), 1);
+    const double* source = products.leaves_->values.data() +
+                           (slot / lanes * products.leaf_doubles() + pairs) * lanes + slot % lanes;
+    for (Index i = 0; i < q * width; ++i) c[i * lanes] = source[i * lanes];
+  }
+
+  /// A root of the second moment: the columns are in the order of C, so that only its last rows are
+  /// of the last column alone.
+  void add_merged(Index parent, const EqualDesigns& design) {
+    const Index n = q * width;
+    MatrixXd moment(n, n);
+    const double* sum = design.moments.data();
+    for (Index k = 0; k < n; ++k)
+      for (Index l = 0; l <= k; ++l, sum += lanes)
+        moment(k, l) = moment(l, k) = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    const MatrixXd root = semidefinite_factor(moment);
+    const auto members = static_cast<double>(design.members.size());
+    Bundle bundle{parent, slots, 0, q, members};
+    double multiplicity = members;
+    for (Index k = 0; k < n; ++k) {
+      const bool last = k >= n - q;
+      if (!last && root(k, k) == 0) continue;
+      if (!last) ++bundle.n_shared;
+      double* c = append(design.r.data(), multiplicity);
+      multiplicity = 0;
+      for (Index i = 0; i < n; ++i) c[i * lanes] = root(k, i);
+    }
+    products.bundles_.push_back(bundle);
+  }
+
+  void add_moments(std::vector<EqualDesigns>& classes, Index first_block, Index last_block,
+                   const std::vector<std::int32_t>& class_of) const {
+    const int n = static_cast<int>(q * width);
+    for (EqualDesigns& design : classes)
+      if (worth(design)) design.moments.assign(at(lanes * n_pairs(n)), 0);
+    for (Index block = first_block; block < last_block; ++block) {
+      const double* c =
+          products.leaves_->values.data() + (block * products.leaf_doubles() + pairs) * lanes;
+      const std::int32_t* own = class_of.data() + (block - first_block) * lanes;
+      for (Index lane = 0; lane < lanes; ++lane) {
+        bool done = own[lane] < 0;
+        for (Index before = 0; before < lane; ++before) done = done || own[before] == own[lane];
+        if (done || !worth(classes[at(own[lane])])) continue;
+        std::array<double, lanes> mask{};
+        for (Index k = 0; k < lanes; ++k) mask[at(k)] = own[k] == own[lane] ? 1 : 0;
+        leaf_kernels().moments(c, mask.data(), n, classes[at(own[lane])].moments.data());
+      }
+    }
+  }
+
+  /// True where a second moment takes fewer lanes than the groups themselves.
+  [[nodiscard]] bool worth(const EqualDesigns& design) const {
+    return static_cast<Index>(design.members.size()) > q * width;
+  }
+
+  /// The groups of one parent in their blocks; false if there are too many designs for any use.
+  bool add_parent(Index parent, Index first_block, Index last_block) {
+    constexpr Index few = 64;
+    DesignTable table(pairs);
+    std::vector<std::int32_t> class_of(at((last_block - first_block) * lanes), -1);
+    for (Index i = 0; i < static_cast<Index>(class_of.size()); ++i) {
+      const Index slot = first_block * lanes + i;
+      if (products.leaf_group_[at(slot)] < 0) continue;
+      const double* r = products.leaves_->values.data() +
+                        slot / lanes * lanes * products.leaf_doubles() + slot % lanes;
+      const Index found = table.find(r);
+      class_of[at(i)] = static_cast<std::int32_t>(found);
+      table.classes()[at(found)].members.push_back(slot);
+      if (found > few + i / 8) return false;
+    }
+    add_moments(table.classes(), first_block, last_block, class_of);
+    const Index first = slots / lanes;
+    for (const EqualDesigns& design : table.classes()) {
+      if (worth(design)) {
+        add_merged(parent, design);
+      } else {
+        for (const Index slot : design.members) add_single(parent, slot, design);
+      }
+    }
+    slots = (slots + lanes - 1) / lanes * lanes;
+    products.merged_.runs.push_back({parent, first, slots / lanes - first});
+    return true;
+  }
+};
+
+void NestedCrossProducts::merge_equal_designs() {
+  if (depth() == 0) return;
+  Merger merger{*this};
+  const std::vector<Run>& runs = leaves_->runs;
+  bool useful = static_cast<Index>(runs.size()) > 0;
+  // A parent with few groups gains nothing.
+  if (levels_.front().n_groups <= merger.q * merger.width * levels_[1].n_groups) return;
+  for (std::size_t i = 0; i < runs.size() && useful;) {
+    std::size_t end = i;
+    while (end < runs.size() && runs[end].parent == runs[i].parent) ++end;
+    useful = merger.add_parent(runs[i].parent, runs[i].first_block,
+                               runs[end - 1].first_block + runs[end - 1].n_blocks);
+    i = end;
+  }
+  if (useful && 10 * merger.slots <= 7 * static_cast<Index>(leaf_group_.size())) return;
+  merged_ = {};
+  bundles_.clear();
+}
+
+}  // namespace rapport
