@@ -5,6 +5,7 @@
 
 #include <Eigen/Cholesky>
 
+#include "distinct_terms.hpp"
 #include "independent_columns.hpp"
 #include <algorithm>
 #include <cmath>
@@ -213,6 +214,7 @@ VectorXd starting_point(const Design& design, const Coordinates& coordinates, co
 GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOptions& options)
     : design_(design), options_(options), fixed_{} {
   require_usable(design, options);
+  detail::require_distinct_terms(design, "fit_generalized_model");
   const bool thresholds = options.family == Family::cumulative;
   if (thresholds) require_every_category(design);
   options_.link = options.link.value_or(default_link(options.family));

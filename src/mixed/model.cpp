@@ -5,6 +5,7 @@
 #include <Eigen/Cholesky>
 
 #include "crossed.hpp"
+#include "distinct_terms.hpp"
 #include "nested.hpp"
 #include <algorithm>
 #include <cmath>
@@ -297,6 +298,7 @@ class Assembly {
       : design_(design), data_(std::make_shared<MixedModel::Data>()) {
     check_sizes(design);
     check_factors(design);
+    detail::require_distinct_terms(design, "fit_mixed_model");
     columns_.rows = design.response.size();
     data_->observations = columns_.rows;
     data_->omitted = design.n_omitted;

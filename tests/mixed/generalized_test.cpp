@@ -403,6 +403,9 @@ TEST(GeneralizedModel, RefusesWhatCannotBeEstimated) {
                InvalidArgument);
   EXPECT_THROW(static_cast<void>(fit_generalized_model(design, {.quadrature_points = 0})),
                InvalidArgument);
+  Design twice = design;
+  twice.random.push_back(twice.random[0]);
+  EXPECT_THROW(static_cast<void>(fit_generalized_model(twice)), DataError);
   Design constant = design;
   constant.response.setZero();
   EXPECT_THROW(static_cast<void>(fit_generalized_model(constant)), DataError);

@@ -332,6 +332,13 @@ TEST(MixedFit, RefusesWhatCannotBeEstimated) {
                   d.response[i] = d.random[0].group[static_cast<std::size_t>(i)];
               }),
               HasSubstr("within"));
+  EXPECT_THAT(refusal([](Design& d) {  // another name for the same groups
+                d.random.push_back(d.random[0]);
+                d.random[1].factor = "clinic";
+                for (std::int32_t& group : d.random[1].group)
+                  group = static_cast<std::int32_t>(d.random[1].levels.size()) - 1 - group;
+              }),
+              HasSubstr("group the rows alike"));
 }
 
 TEST(MixedFit, ARandomPartWithoutVarianceIsReportedAsSuch) {
