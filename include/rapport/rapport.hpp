@@ -21,6 +21,7 @@
 #include <rapport/math/quadrature.hpp>
 #include <rapport/math/ranks.hpp>
 #include <rapport/math/resample.hpp>
+#include <rapport/math/survival.hpp>
 
 #include <rapport/data/csv.hpp>
 #include <rapport/data/expression.hpp>
@@ -103,13 +104,16 @@
 #include <rapport/alliance/dropout.hpp>
 #include <rapport/alliance/outcome.hpp>
 #include <rapport/alliance/patients.hpp>
+#include <rapport/alliance/person_period.hpp>
 #include <rapport/alliance/perspective.hpp>
+#include <rapport/alliance/retention.hpp>
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/alliance/simulated_panel.hpp>
 
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/correlate.hpp>
+#include <rapport/report/dropout.hpp>
 #include <rapport/report/dyad.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/html.hpp>

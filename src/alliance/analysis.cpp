@@ -134,9 +134,6 @@ class Study {
     const Eigen::VectorXd deviation = detrended_within_group(x, panel_.patient, panel_.session);
     result_.session_table.set("alliance_detrended",
                               Eigen::VectorXd(x - within_group(x, panel_.patient) + deviation));
-    if (!columns_.dropout.empty())
-      result_.session_table.set("leaves",
-                                leaving_sessions(panel_, table_.numbers(columns_.dropout)));
   }
 
   void describe_all() {
@@ -342,8 +339,26 @@ class Study {
         therapist_effects(model, split, result_.patients, options_.confidence_level);
   }
 
+  /// Hazard and retention; the columns that the hazard rests on go to the table of sessions.
   void dropout() {
-    result_.dropout = dropout_hazard(result_.session_table, columns_, options_.confidence_level);
+    const PersonPeriod period = person_period(table_, {.patient = columns_.patient,
+                                                       .session = columns_.session,
+                                                       .alliance = columns_.alliance,
+                                                       .therapist = columns_.therapist,
+                                                       .dropout = columns_.dropout,
+                                                       .completed = ""});
+    for (const char* name : {"leaves", "alliance_within", "alliance_between"}) {
+      Eigen::VectorXd all = Eigen::VectorXd::Constant(table_.rows(), missing);
+      all(period.rows) = period.table.numbers(name);
+      result_.session_table.set(name, std::move(all));
+    }
+    result_.dropout = dropout_hazard(
+        period, {.frailty = panel_.has_therapist() ? Frailty::therapist : Frailty::none,
+                 .confidence_level = options_.confidence_level});
+    for (const std::string& warning : result_.dropout->warnings)
+      result_.warnings.push_back("dropout: " + warning);
+    result_.retention =
+        retention_by_alliance(period, {.confidence_level = options_.confidence_level});
   }
 
   void change() {

@@ -11,6 +11,7 @@ void add_change(CLI::App& program, Chosen& chosen);
 void add_compare(CLI::App& program, Chosen& chosen);
 void add_congruence(CLI::App& program, Chosen& chosen);
 void add_correlate(CLI::App& program, Chosen& chosen);
+void add_dropout(CLI::App& program, Chosen& chosen);
 void add_dyad(CLI::App& program, Chosen& chosen);
 void add_fit(CLI::App& program, Chosen& chosen);
 void add_instruments(CLI::App& program, Chosen& chosen);

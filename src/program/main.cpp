@@ -18,6 +18,7 @@ void add_commands(CLI::App& program, Chosen& chosen) {
   add_compare(program, chosen);
   add_congruence(program, chosen);
   add_correlate(program, chosen);
+  add_dropout(program, chosen);
   add_dyad(program, chosen);
   add_fit(program, chosen);
   add_instruments(program, chosen);

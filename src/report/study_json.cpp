@@ -1,6 +1,7 @@
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/correlate.hpp>
+#include <rapport/report/dropout.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/score.hpp>
 
@@ -200,25 +201,10 @@ Json therapists_json(const TherapistEffects& effects) {
                        {"therapists", std::move(list)}});
 }
 
-Json dropout_json(const DropoutHazard& hazard) {
-  Json terms = Json::array();
-  for (const HazardTerm& t : hazard.terms)
-    terms.push_back(Json::object({{"term", t.term},
-                                  {"estimate", t.estimate},
-                                  {"standard_error", t.standard_error},
-                                  {"ci_lower", t.ci.lower},
-                                  {"ci_upper", t.ci.upper},
-                                  {"statistic", t.statistic},
-                                  {"p_value", t.p_value},
-                                  {"odds_ratio", t.odds_ratio}}));
-  return Json::object({{"formula", hazard.formula},
-                       {"family", "binomial"},
-                       {"method", hazard.method},
-                       {"patients", count(hazard.n_patients)},
-                       {"sessions", count(hazard.n_sessions)},
-                       {"left", count(hazard.n_left)},
-                       {"therapist_sd", hazard.therapist_sd},
-                       {"terms", std::move(terms)}});
+Json dropout_json(const StudyAnalysis& study) {
+  Json result = to_json(*study.dropout);
+  if (study.retention) result.set("retention", to_json(*study.retention));
+  return result;
 }
 
 Json gains_json(const OutcomeChange& change, const Table& table, const std::string& patient) {
@@ -352,7 +338,7 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
   if (study.early) result.set("early_alliance", early_json(*study.early));
   if (study.perspectives) result.set("perspective", perspective_json(*study.perspectives));
   if (study.therapists) result.set("therapist_effects", therapists_json(*study.therapists));
-  if (study.dropout) result.set("dropout", dropout_json(*study.dropout));
+  if (study.dropout) result.set("dropout", dropout_json(study));
   if (study.change) {
     result.set("change", with(to_json(study.change->change, study.change->persons), "reliability",
                               study.change->reliability));

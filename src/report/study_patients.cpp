@@ -10,6 +10,31 @@ std::string therapist_name(const StudyView& view, const TherapistEstimate& t, st
   return view.options.show_ids ? t.therapist : "Therapist " + std::to_string(place + 1);
 }
 
+PageTable retention_table(const Retention& retention, double level) {
+  const LogRankTest& test = retention.log_rank;
+  PageTable table{
+      .caption = "Retention by the alliance of the first session",
+      .header = {"Alliance", "range", "patients", "left",
+                 "mean sessions to " + number(retention.groups.front().retention.restriction, 0),
+                 "SE", "probability of having left", ci_heading(level)},
+      .rows = {},
+      .note = "Restricted means of Kaplan–Meier curves; probabilities of having left by the last "
+              "session by Aalen and Johansen, with planned ends as the competing event. Log-rank "
+              "test χ²(" +
+              number(test.df, 0) + ") = " + number(test.statistic) + ", " + p_text(test.p_value) +
+              "; trend over the groups " + p_text(test.trend_p_value) + "."};
+  for (const RetentionGroup& g : retention.groups) {
+    const Index last = g.incidence.time.size() - 1;
+    table.rows.push_back(
+        {g.label, number(g.alliance_minimum, 1) + " to " + number(g.alliance_maximum, 1),
+         count(g.retention.n), count(g.retention.n_events), number(g.retention.restricted_mean),
+         number(g.retention.restricted_mean_standard_error),
+         number(g.incidence.incidence(last, 0)),
+         interval({g.incidence.ci_lower(last, 0), g.incidence.ci_upper(last, 0), level})});
+  }
+  return table;
+}
+
 }  // namespace
 
 PageSection therapists_section(const StudyView& view) {
@@ -65,7 +90,10 @@ PageSection dropout_section(const StudyView& view) {
     table.rows.push_back({t.term, number(t.estimate, 3), number(t.standard_error, 3),
                           interval(t.ci, 3), number(t.statistic), p_value(t.p_value),
                           number(t.odds_ratio)});
-  return {.title = "Dropout", .blocks = {std::move(table)}};
+  PageSection section{.title = "Dropout", .blocks = {std::move(table)}};
+  if (view.study.retention)
+    section.blocks.emplace_back(retention_table(*view.study.retention, view.level));
+  return section;
 }
 
 PageSection change_section(const StudyView& view) {

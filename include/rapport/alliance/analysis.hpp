@@ -10,6 +10,7 @@
 #include <rapport/alliance/outcome.hpp>
 #include <rapport/alliance/patients.hpp>
 #include <rapport/alliance/perspective.hpp>
+#include <rapport/alliance/retention.hpp>
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/base/random.hpp>
 #include <rapport/correlate/repeated_measures.hpp>
@@ -87,12 +88,14 @@ struct [[nodiscard]] StudyAnalysis {
   std::vector<SpecifiedEffect> specifications;  ///< what changes with the centring
   Table patients;                               ///< as patient_table makes it
   /// The rows analysed, with `alliance_detrended` (the patient's mean plus the deviation from the
-  /// patient's own line over sessions) and, where the study has dropout, `leaves`.
+  /// patient's own line over sessions) and, where the study has dropout, `leaves`, `alliance_within` and
+  /// `alliance_between` as person_period makes them.
   Table session_table;
   std::optional<EarlyAlliance> early;
   std::optional<PerspectiveComparison> perspectives;
   std::optional<TherapistEffects> therapists;
   std::optional<DropoutHazard> dropout;
+  std::optional<Retention> retention;  ///< by tertiles of the first session's alliance
   std::optional<OutcomeChange> change;
   std::optional<RuptureAnalysis> ruptures;
   std::vector<RuptureAftermath> aftermath;  ///< of the outcome, by rule
