@@ -18,18 +18,18 @@ PageTable retention_table(const Retention& retention, double level) {
                  "mean sessions to " + number(retention.groups.front().retention.restriction, 0),
                  "SE", "probability of having left", ci_heading(level)},
       .rows = {},
-      .note = "Restricted means of Kaplan–Meier curves; probabilities of having left by the last "
-              "session by Aalen and Johansen, with planned ends as the competing event. Log-rank "
-              "test χ²(" +
-              number(test.df, 0) + ") = " + number(test.statistic) + ", " + p_text(test.p_value) +
-              "; trend over the groups " + p_text(test.trend_p_value) + "."};
+      .note =
+          "Restricted means of Kaplan–Meier curves; probabilities of having left by the last "
+          "session by Aalen and Johansen, with planned ends as the competing event. Log-rank "
+          "test χ²(" +
+          number(test.df, 0) + ") = " + number(test.statistic) + ", " + p_text(test.p_value) +
+          "; trend over the groups " + p_text(test.trend_p_value) + "."};
   for (const RetentionGroup& g : retention.groups) {
     const Index last = g.incidence.time.size() - 1;
     table.rows.push_back(
         {g.label, number(g.alliance_minimum, 1) + " to " + number(g.alliance_maximum, 1),
          count(g.retention.n), count(g.retention.n_events), number(g.retention.restricted_mean),
-         number(g.retention.restricted_mean_standard_error),
-         number(g.incidence.incidence(last, 0)),
+         number(g.retention.restricted_mean_standard_error), number(g.incidence.incidence(last, 0)),
          interval({g.incidence.ci_lower(last, 0), g.incidence.ci_upper(last, 0), level})});
   }
   return table;
