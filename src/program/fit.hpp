@@ -51,6 +51,10 @@ struct ByClause {
 /// True if the model needs another likelihood than that of independent Gaussian residuals.
 [[nodiscard]] bool is_generalized(const FitArguments& arguments);
 
+/// Fits a Gaussian model with residual correlation or variance functions.
+[[nodiscard]] Outcome fit_residual(const FitArguments& arguments, const Formula& formula,
+                                   const Table& table);
+
 /// Fits a generalized model, or one with residual correlation or variance functions.
 [[nodiscard]] Outcome fit_generalized(const FitArguments& arguments, const Formula& formula,
                                       const Table& table);

@@ -75,8 +75,7 @@ TEST(ResidualModel, Ar1AgreesWithNlme) {
 
 TEST(ResidualModel, Car1WithPowerVarianceAgreesWithNlme) {
   ResidualStructure structure = by_subject(ResidualCorrelation::car1, "age");
-  structure.variance = VarianceFunction::power;
-  structure.covariate = structure.time;
+  structure.variance = {{.function = VarianceFunction::power, .covariate = structure.time}};
   const ResidualFit fit = fit_residual_model(orthodont_design(), structure);
   expect_nlme(
       fit,
@@ -125,10 +124,10 @@ TEST(ResidualModel, UnstructuredAgreesWithNlme) {
 TEST(ResidualModel, Ar1WithRandomInterceptAndStrataAgreesWithNlme) {
   ResidualStructure structure = by_subject(ResidualCorrelation::ar1, "pos");
   const Design design = orthodont_design(" + (1 | Subject)");
-  structure.variance = VarianceFunction::by_level;
+  VarianceTerm by_sex{.function = VarianceFunction::by_level, .strata = {"Male", "Female"}};
   for (Index i = 0; i < design.response.size(); ++i)
-    structure.stratum.push_back(design.fixed(i, 2) == 1 ? 1 : 0);
-  structure.strata = {"Male", "Female"};
+    by_sex.stratum.push_back(design.fixed(i, 2) == 1 ? 1 : 0);
+  structure.variance = {by_sex};
   const ResidualFit fit = fit_residual_model(design, structure);
   expect_nlme(
       fit, {.criterion = 415.02437338,
@@ -199,6 +198,7 @@ Panel make_panel() {
   patient.columns.resize(n, 2);
   therapist.columns = MatrixXd::Ones(n, 1);
   panel.structure.time.resize(n);
+  VarianceTerm arm{.function = VarianceFunction::by_level, .strata = {"a", "b"}};
   for (Index i = 0; i < n; ++i) {
     const auto& row = rows[static_cast<std::size_t>(n - 1 - i)];  // not sorted
     d.response[i] = row[0];
@@ -207,12 +207,11 @@ Panel make_panel() {
     patient.group.push_back(static_cast<std::int32_t>(row[3]));
     therapist.group.push_back(static_cast<std::int32_t>(row[3]) / 5);
     panel.structure.time[i] = row[1];
-    panel.structure.stratum.push_back(static_cast<std::int32_t>(row[2]));
+    arm.stratum.push_back(static_cast<std::int32_t>(row[2]));
   }
   panel.structure.group = patient.group;
-  panel.structure.strata = {"a", "b"};
   panel.structure.correlation = ResidualCorrelation::ar1;
-  panel.structure.variance = VarianceFunction::by_level;
+  panel.structure.variance = {arm};
   d.random = {therapist, patient};
   return panel;
 }
@@ -232,8 +231,8 @@ MatrixXd panel_covariance(const Panel& panel, const VectorXd& at) {
       v(i, j) = d.random[0].group[a] == d.random[0].group[b] ? at[0] * at[0] : 0;
       if (d.random[1].group[a] != d.random[1].group[b]) continue;
       v(i, j) += d.random[1].columns.row(i) * psi * d.random[1].columns.row(j).transpose();
-      const double si = at[4] * (panel.structure.stratum[a] == 1 ? at[5] : 1);
-      const double sj = at[4] * (panel.structure.stratum[b] == 1 ? at[5] : 1);
+      const double si = at[4] * (panel.structure.variance[0].stratum[a] == 1 ? at[5] : 1);
+      const double sj = at[4] * (panel.structure.variance[0].stratum[b] == 1 ? at[5] : 1);
       v(i, j) +=
           si * sj * std::pow(at[6], std::abs(panel.structure.time[i] - panel.structure.time[j]));
     }
@@ -378,8 +377,8 @@ TEST(ResidualModel, RefusesWhatTheDataCannotCarry) {
   structure = by_subject(ResidualCorrelation::unstructured, "pos");
   for (Index i = 0; i < structure.time.size(); ++i) structure.time[i] = static_cast<double>(i);
   EXPECT_THROW(static_cast<void>(fit_residual_model(design, structure)), DataError);
-  structure = {.variance = VarianceFunction::power,
-               .covariate = VectorXd::Zero(design.response.size())};
+  structure = {.variance = {{.function = VarianceFunction::power,
+                             .covariate = VectorXd::Zero(design.response.size())}}};
   EXPECT_THROW(static_cast<void>(fit_residual_model(design, structure)), DataError);
   EXPECT_THROW(static_cast<void>(
                    fit_residual_model(orthodont_design(" + (1 | Subject)"),

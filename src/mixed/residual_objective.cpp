@@ -1,0 +1,619 @@
+#include "residual_objective.hpp"
+
+#include <Eigen/Cholesky>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numbers>
+
+namespace rapport::detail {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+UpperLayout sorted_layout(const Design& design, const SortedRows& rows) {
+  std::vector<RandomTerm> random;
+  for (const RandomTerm& term : design.random) {
+    RandomTerm sorted;
+    sorted.columns.resize(0, term.columns.cols());
+    sorted.levels = term.levels;
+    sorted.group.reserve(term.group.size());
+    for (const Index row : rows.order) sorted.group.push_back(term.group[at(row)]);
+    random.push_back(std::move(sorted));
+  }
+  return make_upper_layout(random, rows.inner, rows.block_starts);
+}
+
+VectorXd rows_of(const VectorXd& values, const std::vector<Index>& order) {
+  VectorXd sorted(static_cast<Index>(order.size()));
+  for (std::size_t k = 0; k < order.size(); ++k) sorted[static_cast<Index>(k)] = values[order[k]];
+  return sorted;
+}
+
+}  // namespace
+
+ResidualObjective::ResidualObjective(const Design& design, const ResidualStructure& structure,
+                                     const SortedRows& rows, const std::vector<Index>& columns,
+                                     Criterion criterion)
+    : design_(design),
+      rows_(rows),
+      criterion_(criterion),
+      n_(design.response.size()),
+      p_(static_cast<Index>(columns.size())),
+      columns_(columns),
+      layout_(sorted_layout(design, rows)),
+      correlation_(make_correlation(structure.correlation, rows)),
+      variance_(structure.variance, rows.order),
+      upper_(0, 0, layout_) {
+  for (std::size_t t = 0; t < design.random.size(); ++t) {
+    const RandomTerm& term = design.random[t];
+    const Index q = term.columns.cols();
+    n_factor_ += q * (q + 1) / 2;
+    z_scale_.emplace_back(
+        (term.columns.colwise().squaredNorm() / static_cast<double>(n_)).cwiseSqrt());
+    if (rows.inner[t]) {
+      inner_.push_back({.start = q_, .q = q, .term = t});
+      q_ += q;
+    }
+  }
+  n_correlation_ = correlation_->start().size();
+  degrees_ = static_cast<double>(criterion == Criterion::reml ? n_ - p_ : n_);
+  make_columns();
+  make_clusters();
+  grams_ = make_residual_grams(
+      rows_, shapes_, cluster_shapes_,
+      [this](Index block, MatrixXd& values) { write_rows(block, values); }, *correlation_,
+      variance_);
+}
+
+void ResidualObjective::make_columns() {
+  x_.resize(n_, p_);
+  for (Index j = 0; j < p_; ++j)
+    x_.col(j) = rows_of(design_.fixed.col(columns_[at(j)]), rows_.order);
+  y_ = rows_of(design_.response, rows_.order);
+  if (design_.offset.size() > 0) y_ -= rows_of(design_.offset, rows_.order);
+  const double n = static_cast<double>(n_);
+  // Two passes of Cholesky QR: the second makes the basis orthonormal to rounding.
+  to_user_ = MatrixXd::Identity(p_, p_);
+  double log_determinant = 0;
+  for (int pass = 0; pass < 2 && p_ > 0; ++pass) {
+    const VectorXd scale =
+        pass > 0 ? VectorXd::Ones(p_) : VectorXd((x_.colwise().squaredNorm() / n).cwiseSqrt());
+    x_ = (x_ * scale.cwiseInverse().asDiagonal()).eval();
+    const Eigen::LLT<MatrixXd> llt(x_.transpose() * x_ / n);
+    const MatrixXd inverse = llt.matrixU().solve(MatrixXd::Identity(p_, p_));
+    x_ = (x_ * inverse).eval();
+    to_user_ = (to_user_ * scale.cwiseInverse().asDiagonal() * inverse).eval();
+    log_determinant += 2 * (scale.array().log().sum() - inverse.diagonal().array().log().sum());
+  }
+  const VectorXd internal = x_.transpose() * y_ / n;
+  y_ -= x_ * internal;
+  least_squares_ = to_user_ * internal;
+  y_scale_ = y_.norm() / std::sqrt(n);
+  y_ /= y_scale_;
+  constant_ = 2 * degrees_ * std::log(y_scale_);
+  if (criterion_ == Criterion::reml) constant_ += log_determinant;
+  if (design_.weights.size() > 0) constant_ -= design_.weights.array().log().sum();
+}
+
+void ResidualObjective::make_clusters() {
+  std::map<std::vector<Index>, Index> number;
+  Index own = 0;
+  for (Index b = 0; b < rows_.n_blocks(); ++b) {
+    const std::vector<Index>& columns = layout_.touched[at(b)].columns;
+    const auto found = number.emplace(columns, static_cast<Index>(clusters_.size()));
+    const Index s = static_cast<Index>(columns.size()) + p_ + 1;
+    shapes_.push_back({.cluster = found.first->second, .q = q_, .s = s});
+    own_start_.push_back(own);
+    own += shapes_.back().own();
+    if (found.second) {
+      clusters_.push_back({.columns = columns, .slots = {}});
+      cluster_shapes_.push_back({.cluster = found.first->second, .q = 0, .s = s});
+    }
+  }
+  own_.resize(at(own));
+  Index shared = 0;
+  for (std::size_t c = 0; c < clusters_.size(); ++c) {
+    shared_start_.push_back(shared);
+    shared += cluster_shapes_[c].shared();
+    Cluster& cluster = clusters_[c];
+    std::map<Index, Slot> owner;  // of each first column
+    for (const UpperLayout::Term& term : layout_.terms) {
+      for (const Index position : term.position)
+        owner[position] = {.start = 0, .q = term.q, .term = term.design_term};
+    }
+    for (std::size_t k = 0; k < cluster.columns.size();) {
+      Slot slot = owner.at(cluster.columns[k]);
+      slot.start = static_cast<Index>(k);
+      k += at(slot.q);
+      cluster.slots.push_back(slot);
+    }
+  }
+  shared_.resize(at(shared));
+  Index half = 0;
+  for (const BlockShape& shape : shapes_) half += q_ * (q_ + shape.s);
+  half_.resize(at(half));
+}
+
+void ResidualObjective::write_rows(Index block, MatrixXd& values) const {
+  const Index start = rows_.block_starts[at(block)];
+  const Index size = rows_.block_starts[at(block + 1)] - start;
+  const Index t = static_cast<Index>(layout_.touched[at(block)].columns.size());
+  values.setZero(q_ + t + p_ + 1, size);
+  for (Index k = 0; k < size; ++k) {
+    const Index row = rows_.order[at(start + k)];
+    double* out = values.col(k).data();
+    for (const Slot& slot : inner_) {
+      const MatrixXd& columns = design_.random[slot.term].columns;
+      for (Index j = 0; j < slot.q; ++j)
+        out[slot.start + j] = columns(row, j) / z_scale_[slot.term][j];
+    }
+    for (std::size_t u = 0; u < layout_.terms.size(); ++u) {
+      const UpperLayout::Term& term = layout_.terms[u];
+      const MatrixXd& columns = design_.random[term.design_term].columns;
+      for (Index j = 0; j < term.q; ++j) {
+        out[q_ + layout_.local_start(start + k, u) + j] =
+            columns(row, j) / z_scale_[term.design_term][j];
+      }
+    }
+    for (Index j = 0; j < p_; ++j) out[q_ + t + j] = x_(start + k, j);
+    out[q_ + t + p_] = y_[start + k];
+    if (design_.weights.size() > 0) values.col(k) *= std::sqrt(design_.weights[row]);
+  }
+}
+
+VectorXd ResidualObjective::start() const {
+  VectorXd x = VectorXd::Zero(n_parameters());
+  Index k = 0;
+  for (const RandomTerm& term : design_.random) {
+    const Index q = term.columns.cols();
+    for (Index j = 0; j < q; ++j) {
+      x[k] = 0.7;
+      k += q - j;
+    }
+  }
+  x.segment(n_factor_, n_correlation_) = correlation_->start();
+  x.tail(variance_.n_parameters()) = variance_.start();
+  return x;
+}
+
+void ResidualObjective::unpack(const VectorXd& x) {
+  factor_.clear();
+  Index k = 0;
+  for (const RandomTerm& term : design_.random) {
+    const Index q = term.columns.cols();
+    MatrixXd factor = MatrixXd::Zero(q, q);
+    for (Index j = 0; j < q; ++j) {
+      for (Index i = j; i < q; ++i) factor(i, j) = x[k++];
+    }
+    factor_.push_back(std::move(factor));
+  }
+  inner_factor_ = MatrixXd::Zero(q_, q_);
+  for (const Slot& slot : inner_)
+    inner_factor_.block(slot.start, slot.start, slot.q, slot.q) = factor_[slot.term];
+}
+
+namespace {
+
+/// The lower triangle packed by columns, in full.
+void unpack_symmetric(const double* packed, Index q, double* full) {
+  for (Index j = 0; j < q; ++j) {
+    for (Index i = j; i < q; ++i) {
+      full[i + j * q] = *packed;
+      full[j + i * q] = *packed++;
+    }
+  }
+}
+
+/// One block: M = L⁻¹Λ', LL' = I + Λ'GΛ, and B = M G_ZS; shared −= B'B. `fixed` is q where it is
+/// known when compiling, else 0. Returns |L|², or 0 where that is not positive.
+template <int fixed>
+double eliminate(Index size, Index s, const double* factor, const double* own, double* scratch,
+                 double* half, double* shared) {
+  const Index q = fixed > 0 ? fixed : size;
+  double* g = scratch;
+  double* a = scratch + q * q;
+  unpack_symmetric(own, q, g);
+  const double* zs = own + q * (q + 1) / 2;
+  // a = I + Λ'GΛ, lower triangle; then its Cholesky factor.
+  for (Index j = 0; j < q; ++j) {
+    for (Index i = 0; i < q; ++i) {
+      double sum = 0;
+      for (Index k = j; k < q; ++k) sum += g[i + k * q] * factor[k + j * q];
+      half[i + j * q] = sum;
+    }
+  }
+  for (Index j = 0; j < q; ++j) {
+    for (Index i = j; i < q; ++i) {
+      double sum = i == j ? 1 : 0;
+      for (Index k = i; k < q; ++k) sum += factor[k + i * q] * half[k + j * q];
+      a[i + j * q] = sum;
+    }
+  }
+  double determinant = 1;
+  for (Index j = 0; j < q; ++j) {
+    double pivot = a[j + j * q];
+    for (Index k = 0; k < j; ++k) pivot -= a[j + k * q] * a[j + k * q];
+    if (!(pivot > 0)) return 0;
+    determinant *= pivot;
+    const double inverse = 1 / std::sqrt(pivot);
+    a[j + j * q] = inverse;
+    for (Index i = j + 1; i < q; ++i) {
+      double sum = a[i + j * q];
+      for (Index k = 0; k < j; ++k) sum -= a[i + k * q] * a[j + k * q];
+      a[i + j * q] = sum * inverse;
+    }
+  }
+  for (Index c = 0; c < q; ++c) {
+    for (Index i = 0; i < q; ++i) {
+      double sum = i <= c ? factor[c + i * q] : 0;
+      for (Index k = 0; k < i; ++k) sum -= a[i + k * q] * half[k + c * q];
+      half[i + c * q] = sum * a[i + i * q];
+    }
+  }
+  double* b = half + q * q;
+  for (Index i = 0; i < q; ++i) {
+    double* row = b + i * s;
+    for (Index c = 0; c < s; ++c) row[c] = half[i] * zs[c];
+    for (Index k = 1; k < q; ++k) {
+      const double m = half[i + k * q];
+      const double* right = zs + k * s;
+      for (Index c = 0; c < s; ++c) row[c] += m * right[c];
+    }
+    double* out = shared;
+    for (Index c = 0; c < s; ++c) {
+      const double value = row[c];
+      for (Index d = c; d < s; ++d) out[d - c] -= value * row[d];
+      out += s - c;
+    }
+  }
+  return determinant;
+}
+
+/// The adjoint of one block's Gram matrices, off-diagonals twice, from that of the cluster's, J:
+/// with E = M'B, N = M'M: N + EJE' and −2EJ. slope += ∂/∂Ψ = A − LJL', A = G − GNG, L = G_ZS − GE.
+template <int fixed>
+void block_adjoints(Index size, Index s, const double* own, const double* half,
+                    const double* adjoint, double* scratch, double* out, double* slope) {
+  const Index q = fixed > 0 ? fixed : size;
+  double* g = scratch;
+  double* n = g + q * q;
+  double* gn = n + q * q;
+  double* e = gn + q * q;
+  double* left = e + q * s;
+  double* moved = left + q * s;
+  unpack_symmetric(own, q, g);
+  const double* zs = own + q * (q + 1) / 2;
+  const double* b = half + q * q;
+  for (Index i = 0; i < q; ++i) {
+    for (Index j = 0; j < q; ++j) {
+      double sum = 0;
+      for (Index k = 0; k < q; ++k) sum += half[k + i * q] * half[k + j * q];
+      n[i + j * q] = sum;
+    }
+    for (Index c = 0; c < s; ++c) e[i * s + c] = half[i * q] * b[c];
+    for (Index k = 1; k < q; ++k) {
+      for (Index c = 0; c < s; ++c) e[i * s + c] += half[k + i * q] * b[k * s + c];
+    }
+  }
+  for (Index i = 0; i < q; ++i) {
+    for (Index c = 0; c < s; ++c) left[i * s + c] = zs[i * s + c];
+    for (Index k = 0; k < q; ++k) {
+      for (Index c = 0; c < s; ++c) left[i * s + c] -= g[i + k * q] * e[k * s + c];
+    }
+    for (Index j = 0; j < q; ++j) {
+      double sum = 0;
+      for (Index k = 0; k < q; ++k) sum += g[i + k * q] * n[k + j * q];
+      gn[i + j * q] = sum;
+    }
+  }
+  for (Index i = 0; i < q; ++i) {
+    for (Index c = 0; c < s; ++c) moved[c] = 0;
+    for (Index k = 0; k < s; ++k) {
+      const double value = left[i * s + k];
+      for (Index c = 0; c < s; ++c) moved[c] += value * adjoint[k * s + c];
+    }
+    for (Index j = 0; j < q; ++j) {
+      double sum = g[i + j * q];
+      for (Index k = 0; k < q; ++k) sum -= gn[i + k * q] * g[k + j * q];
+      for (Index c = 0; c < s; ++c) sum -= moved[c] * left[j * s + c];
+      slope[i + j * q] += sum;
+    }
+  }
+  double* cross = out + q * (q + 1) / 2;
+  for (Index i = 0; i < q; ++i) {
+    double* row = cross + i * s;
+    for (Index c = 0; c < s; ++c) row[c] = 0;
+    for (Index k = 0; k < s; ++k) {
+      const double value = e[i * s + k];
+      for (Index c = 0; c < s; ++c) row[c] += value * adjoint[k * s + c];
+    }
+  }
+  for (Index j = 0; j < q; ++j) {
+    for (Index i = j; i < q; ++i) {
+      double sum = n[i + j * q];
+      for (Index c = 0; c < s; ++c) sum += cross[i * s + c] * e[j * s + c];
+      *out++ = i == j ? sum : 2 * sum;
+    }
+  }
+  for (Index k = 0; k < q * s; ++k) cross[k] *= -2;
+}
+
+}  // namespace
+
+bool ResidualObjective::eliminate_blocks() {
+  const auto kernel = q_ == 1 ? eliminate<1> : q_ == 2 ? eliminate<2> : eliminate<0>;
+  scratch_.resize(at(2 * q_ * q_ + 1));
+  std::fill(shared_.begin(), shared_.end(), 0.0);
+  for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c)
+    grams_->add_cluster(c, shared_.data() + shared_start_[at(c)]);
+  block_determinant_ = 0;
+  double product = 1;
+  double* half = half_.data();
+  for (Index b = 0; b < rows_.n_blocks(); ++b) {
+    const BlockShape& shape = shapes_[at(b)];
+    double* own = own_.data() + own_start_[at(b)];
+    double* shared = shared_.data() + shared_start_[at(shape.cluster)];
+    grams_->block(b, own, shared);
+    if (q_ == 0) continue;
+    product *= kernel(q_, shape.s, inner_factor_.data(), own, scratch_.data(), half, shared);
+    half += q_ * (q_ + shape.s);
+    if (!(product > 0)) return false;
+    if (product > 1e100) {
+      block_determinant_ += std::log(product);
+      product = 1;
+    }
+  }
+  block_determinant_ += std::log(product);
+  return std::isfinite(block_determinant_);
+}
+
+MatrixXd ResidualObjective::cluster_gram(Index cluster) const {
+  const Index s = cluster_shapes_[at(cluster)].s;
+  MatrixXd gram(s, s);
+  unpack_symmetric(shared_.data() + shared_start_[at(cluster)], s, gram.data());
+  return gram;
+}
+
+/// Λ of the cluster's columns, block-diagonal.
+MatrixXd ResidualObjective::cluster_factor(Index cluster) const {
+  const auto t = static_cast<Index>(clusters_[at(cluster)].columns.size());
+  MatrixXd factor = MatrixXd::Zero(t, t);
+  for (const Slot& slot : clusters_[at(cluster)].slots)
+    factor.block(slot.start, slot.start, slot.q, slot.q) = factor_[slot.term];
+  return factor;
+}
+
+/// Spherical effects of the cluster's columns, for each of X and y.
+MatrixXd ResidualObjective::cluster_spherical(Index cluster) const {
+  const std::vector<Index>& columns = clusters_[at(cluster)].columns;
+  MatrixXd u(static_cast<Index>(columns.size()), p_ + 1);
+  for (std::size_t j = 0; j < columns.size(); ++j)
+    u.row(static_cast<Index>(j)) = upper_solved_.row(columns[j]);
+  return u;
+}
+
+/// H⁻¹ of the cluster's columns.
+MatrixXd ResidualObjective::cluster_inverse(Index cluster) const {
+  const std::vector<Index>& columns = clusters_[at(cluster)].columns;
+  const auto t = static_cast<Index>(columns.size());
+  MatrixXd inverse(t, t);
+  for (Index j = 0; j < t; ++j) {
+    for (Index i = 0; i < t; ++i)
+      inverse(i, j) = upper_.upper_inverse(columns[at(i)], columns[at(j)]);
+  }
+  return inverse;
+}
+
+void ResidualObjective::assemble(Index cluster) {
+  const std::vector<Index>& columns = clusters_[at(cluster)].columns;
+  const auto t = static_cast<Index>(columns.size());
+  const MatrixXd gram = cluster_gram(cluster);
+  border_ += gram.bottomRightCorner(p_ + 1, p_ + 1);
+  if (t == 0) return;
+  const MatrixXd factor = cluster_factor(cluster);
+  const MatrixXd moved = factor.transpose() * gram.topRows(t);
+  const MatrixXd inner = moved.leftCols(t) * factor;
+  for (Index j = 0; j < t; ++j) {
+    for (Index i = 0; i < t; ++i) {
+      if (columns[at(i)] >= columns[at(j)]) upper_.c(columns[at(i)], columns[at(j)]) += inner(i, j);
+    }
+    upper_right_.row(columns[at(j)]) += moved.row(j).tail(p_ + 1);
+  }
+}
+
+/// β, σ² and what they rest on; false if the matrices are not positive definite.
+bool ResidualObjective::profile() {
+  if (!upper_.factorize()) return false;
+  upper_solved_ = upper_right_;
+  VectorXd none;
+  VectorXd column;
+  for (Index j = 0; j <= p_ && layout_.columns > 0; ++j) {
+    column = upper_right_.col(j);
+    upper_.solve(none, column);
+    upper_solved_.col(j) = column;
+  }
+  const MatrixXd s = border_ - upper_right_.transpose() * upper_solved_;
+  combination_ = VectorXd::Ones(p_ + 1);
+  penalised_ = s(p_, p_);
+  log_information_ = 0;
+  inverse_xx_.resize(p_, p_);
+  beta_.resize(p_);
+  if (p_ > 0) {
+    const Eigen::LLT<MatrixXd> llt(s.topLeftCorner(p_, p_));
+    if (llt.info() != Eigen::Success) return false;
+    beta_ = llt.solve(s.col(p_).head(p_));
+    penalised_ -= beta_.dot(s.col(p_).head(p_));
+    inverse_xx_ = llt.solve(MatrixXd::Identity(p_, p_));
+    for (Index j = 0; j < p_; ++j) log_information_ += 2 * std::log(llt.matrixLLT()(j, j));
+    combination_.head(p_) = -beta_;
+  }
+  sigma_squared_ = penalised_ / degrees_;
+  return penalised_ > 0;
+}
+
+double ResidualObjective::evaluate(const VectorXd& x, VectorXd* gradient) {
+  const double undefined = std::numeric_limits<double>::quiet_NaN();
+  unpack(x);
+  if (!grams_->set(x.segment(n_factor_, n_correlation_), x.tail(variance_.n_parameters())))
+    return undefined;
+  if (!eliminate_blocks()) return undefined;
+  upper_.set_identity();
+  upper_right_ = MatrixXd::Zero(layout_.columns, p_ + 1);
+  border_ = MatrixXd::Zero(p_ + 1, p_ + 1);
+  for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) assemble(c);
+  if (!profile()) return undefined;
+  double value = block_determinant_ + upper_.log_determinant() + grams_->log_determinant() +
+                 degrees_ * (1 + std::log(2 * std::numbers::pi * sigma_squared_));
+  if (criterion_ == Criterion::reml) value += log_information_;
+  if (gradient != nullptr) {
+    *gradient = VectorXd::Zero(n_parameters());
+    add_gradient(*gradient);
+  }
+  return value;
+}
+
+/// gradient += 2 slope's lower triangle, for the slope in a term's Λ.
+void ResidualObjective::add_factor_slope(const Slot& slot, const MatrixXd& slope,
+                                         VectorXd& gradient) const {
+  Index k = 0;
+  for (std::size_t t = 0; t < slot.term; ++t) k += factor_[t].rows() * (factor_[t].rows() + 1) / 2;
+  for (Index j = 0; j < slot.q; ++j) {
+    for (Index i = j; i < slot.q; ++i) gradient[k++] += 2 * slope(slot.start + i, slot.start + j);
+  }
+}
+
+/// The adjoint of the Gram matrix that a cluster receives, given that of β's: K = [REML] S⁻¹ + aa'
+/// / σ². Adds the slopes in Λ of the cluster's columns.
+MatrixXd ResidualObjective::cluster_adjoint(Index cluster, const MatrixXd& k, VectorXd& gradient) {
+  const auto t = static_cast<Index>(clusters_[at(cluster)].columns.size());
+  if (t == 0) return k;
+  const MatrixXd factor = cluster_factor(cluster);
+  const MatrixXd u = cluster_spherical(cluster);
+  const MatrixXd effects = factor * u;
+  const MatrixXd scaled = factor * cluster_inverse(cluster);
+  const MatrixXd gram = cluster_gram(cluster);
+  const MatrixXd left = gram.topRightCorner(t, p_ + 1) - gram.topLeftCorner(t, t) * effects;
+  const MatrixXd slope = gram.topLeftCorner(t, t) * scaled - left * k * u.transpose();
+  for (const Slot& slot : clusters_[at(cluster)].slots) add_factor_slope(slot, slope, gradient);
+  MatrixXd adjoint(t + p_ + 1, t + p_ + 1);
+  const MatrixXd moved = effects * k;
+  adjoint.topLeftCorner(t, t) = scaled * factor.transpose() + moved * effects.transpose();
+  adjoint.topRightCorner(t, p_ + 1) = -moved;
+  adjoint.bottomLeftCorner(p_ + 1, t) = -moved.transpose();
+  adjoint.bottomRightCorner(p_ + 1, p_ + 1) = k;
+  return adjoint;
+}
+
+void ResidualObjective::add_gradient(VectorXd& gradient) {
+  upper_.invert();
+  MatrixXd k = combination_ * combination_.transpose() / sigma_squared_;
+  if (criterion_ == Criterion::reml) k.topLeftCorner(p_, p_) += inverse_xx_;
+  std::vector<MatrixXd> adjoints;
+  std::vector<double> packed(shared_.size());
+  for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) {
+    adjoints.push_back(cluster_adjoint(c, k, gradient));
+    double* out = packed.data() + shared_start_[at(c)];
+    for (Index j = 0; j < adjoints.back().cols(); ++j) {
+      for (Index i = j; i < adjoints.back().rows(); ++i)
+        *out++ = (i == j ? 1 : 2) * adjoints.back()(i, j);
+    }
+    grams_->add_cluster_adjoint(c, packed.data() + shared_start_[at(c)]);
+  }
+  const auto kernel = q_ == 1 ? block_adjoints<1> : q_ == 2 ? block_adjoints<2> : block_adjoints<0>;
+  inner_slope_ = MatrixXd::Zero(q_, q_);
+  const double* half = half_.data();
+  std::vector<double> own;
+  for (Index b = 0; b < rows_.n_blocks(); ++b) {
+    const BlockShape& shape = shapes_[at(b)];
+    own.resize(at(shape.own()));
+    if (q_ > 0) {
+      scratch_.resize(at(3 * q_ * q_ + 2 * q_ * shape.s + shape.s));
+      kernel(q_, shape.s, own_.data() + own_start_[at(b)], half, adjoints[at(shape.cluster)].data(),
+             scratch_.data(), own.data(), inner_slope_.data());
+      half += q_ * (q_ + shape.s);
+    }
+    grams_->add_block_adjoint(b, own.data(), packed.data() + shared_start_[at(shape.cluster)]);
+  }
+  if (q_ > 0) {
+    const MatrixXd slope = inner_slope_ * inner_factor_;
+    for (const Slot& slot : inner_) add_factor_slope(slot, slope, gradient);
+  }
+  gradient.tail(n_parameters() - n_factor_) = grams_->gradient();
+}
+
+MatrixXd ResidualObjective::unscaled_covariance() const {
+  return y_scale_ * y_scale_ * to_user_ * inverse_xx_ * to_user_.transpose();
+}
+
+VectorXd ResidualObjective::fixed() const { return least_squares_ + y_scale_ * (to_user_ * beta_); }
+
+std::vector<MatrixXd> ResidualObjective::factors() const {
+  std::vector<MatrixXd> factors;
+  for (std::size_t t = 0; t < factor_.size(); ++t)
+    factors.emplace_back(z_scale_[t].cwiseInverse().asDiagonal() * factor_[t]);
+  return factors;
+}
+
+ResidualObjective::Effects ResidualObjective::effects() {
+  upper_.invert();
+  Effects result;
+  for (const RandomTerm& term : design_.random) {
+    const Index q = term.columns.cols();
+    const auto m = static_cast<Index>(term.levels.size());
+    result.modes.emplace_back(MatrixXd::Zero(m, q));
+    result.covariances.emplace_back(MatrixXd::Zero(m * q, q));
+  }
+  const auto put = [&](std::size_t term, Index level, const VectorXd& mode, const MatrixXd& cov) {
+    const VectorXd scale = y_scale_ * z_scale_[term].cwiseInverse();
+    const Index q = mode.size();
+    result.modes[term].row(level) = scale.cwiseProduct(mode).transpose();
+    result.covariances[term].middleRows(level * q, q) =
+        scale.asDiagonal() * cov * scale.asDiagonal();
+  };
+  for (const UpperLayout::Term& term : layout_.terms) {
+    const MatrixXd& factor = factor_[term.design_term];
+    for (std::size_t level = 0; level < term.position.size(); ++level) {
+      const Index first = term.position[level];
+      MatrixXd inverse(term.q, term.q);
+      for (Index j = 0; j < term.q; ++j) {
+        for (Index i = 0; i < term.q; ++i)
+          inverse(i, j) = upper_.upper_inverse(first + i, first + j);
+      }
+      put(term.design_term, static_cast<Index>(level),
+          factor * (upper_solved_.middleRows(first, term.q) * combination_),
+          factor * inverse * factor.transpose());
+    }
+  }
+  const double* half = half_.data();
+  for (Index b = 0; b < rows_.n_blocks() && q_ > 0; ++b) {
+    const BlockShape& shape = shapes_[at(b)];
+    const Index t = shape.s - p_ - 1;
+    const Eigen::Map<const MatrixXd> m(half, q_, q_);
+    const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>
+        solved(half + q_ * q_, q_, shape.s);
+    half += q_ * (q_ + shape.s);
+    const MatrixXd e = m.transpose() * solved;
+    VectorXd mode = e.rightCols(p_ + 1) * combination_;
+    MatrixXd covariance = m.transpose() * m;
+    if (t > 0) {
+      const MatrixXd factor = cluster_factor(shape.cluster);
+      mode -= e.leftCols(t) * (factor * (cluster_spherical(shape.cluster) * combination_));
+      const MatrixXd cross = e.leftCols(t) * factor;
+      covariance += cross * cluster_inverse(shape.cluster) * cross.transpose();
+    }
+    const Index row = rows_.order[at(rows_.block_starts[at(b)])];
+    for (const Slot& slot : inner_) {
+      put(slot.term, design_.random[slot.term].group[at(row)], mode.segment(slot.start, slot.q),
+          covariance.block(slot.start, slot.start, slot.q, slot.q));
+    }
+  }
+  return result;
+}
+
+}  // namespace rapport::detail
