@@ -15,6 +15,7 @@
 #include <rapport/math/dense_ranks.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/incomplete_normal.hpp>
+#include <rapport/math/kolmogorov.hpp>
 #include <rapport/math/minimize.hpp>
 #include <rapport/math/moments.hpp>
 #include <rapport/math/multiple_testing.hpp>
@@ -38,10 +39,12 @@
 #include <rapport/mixed/fit.hpp>
 #include <rapport/mixed/formula.hpp>
 #include <rapport/mixed/generalized.hpp>
+#include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>
 #include <rapport/mixed/predict.hpp>
+#include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/r_squared.hpp>
 #include <rapport/mixed/residual.hpp>
 #include <rapport/mixed/saved_fit.hpp>

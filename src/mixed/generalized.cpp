@@ -1,5 +1,6 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/math/distributions.hpp>
 #include <rapport/mixed/generalized.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -41,12 +42,14 @@ struct NamedLink {
   std::string_view name;
   Link link;
 };
-constexpr std::array<NamedLink, 6> links{{{"logit", Link::logit},
+constexpr std::array<NamedLink, 8> links{{{"logit", Link::logit},
                                           {"probit", Link::probit},
                                           {"cloglog", Link::cloglog},
                                           {"log", Link::log},
                                           {"identity", Link::identity},
-                                          {"inverse", Link::inverse}}};
+                                          {"inverse", Link::inverse},
+                                          {"loglog", Link::loglog},
+                                          {"cauchit", Link::cauchit}}};
 
 }  // namespace
 
@@ -226,6 +229,7 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
   const Minimum minimum = problem.search(*integral);
 
   GeneralizedFit fit{};
+  fit.options = options;
   fit.family = options.family;
   fit.link = options.link.value_or(default_link(options.family));
   fit.quadrature_points = options.quadrature_points;
@@ -282,18 +286,22 @@ MixedFit linear_part(const Design& design, const GeneralizedFit& fit) {
   constexpr double pi = 3.14159265358979323846;
   if (fit.link == Link::logit) variance = pi * pi / 3;
   if (fit.link == Link::probit) variance = 1;
-  if (fit.link == Link::cloglog) variance = pi * pi / 6;
+  if (fit.link == Link::cloglog || fit.link == Link::loglog) variance = pi * pi / 6;
+  const double fixed = (design.fixed(Eigen::all, fit.fixed.columns) * fit.fixed.estimate).mean();
+  if (fit.family == Family::beta) {
+    // The variance of logit y itself, at the mean of the linear predictor.
+    const double mean = 1 / (1 + std::exp(-fixed));
+    variance = trigamma(mean * fit.dispersion) + trigamma((1 - mean) * fit.dispersion);
+  }
   if (fit.link == Link::log) {
     // log(1 + Var(y) / mean²) at the marginal mean exp(mean of Xβ + half the random variance).
-    const VectorXd fixed = design.fixed(Eigen::all, fit.fixed.columns) * fit.fixed.estimate;
     double random = 0;
     for (std::size_t t = 0; t < design.random.size(); ++t) {
       const MatrixXd& z = design.random[t].columns;
       random += (z.transpose() * z).cwiseProduct(fit.random[t].covariance).sum() /
                 static_cast<double>(z.rows());
     }
-    const double mean = std::exp(fixed.mean() + 0.5 * random);
-    variance = std::log1p(relative_variance(fit, mean));
+    variance = std::log1p(relative_variance(fit, std::exp(fixed + 0.5 * random)));
   }
   linear.residual.sd = std::sqrt(variance);
   return linear;

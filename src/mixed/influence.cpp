@@ -1,6 +1,7 @@
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/base/parallel.hpp>
+#include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/inference.hpp>
 
 #include <Eigen/Cholesky>
@@ -20,36 +21,57 @@ std::vector<Index> rows_without(const std::vector<std::int32_t>& groups, std::in
   return rows;
 }
 
+/// What a fit without a level says of the fixed effects.
+struct ReducedFit {
+  FixedEffects fixed;
+  double residual_sd;
+};
+
 /// The fit without a level; nothing if what remains allows none.
-std::optional<MixedFit> fit_without(const Design& design, const std::vector<std::int32_t>& groups,
-                                    std::int32_t level, Criterion criterion) {
+template <class Fit>
+std::optional<ReducedFit> fit_without(const std::vector<std::int32_t>& groups, std::int32_t level,
+                                      const Fit& fit) {
   try {
-    return fit_mixed_model(select(design, rows_without(groups, level)),
-                           {.criterion = criterion, .random_effects = false});
+    return fit(rows_without(groups, level));
   } catch (const DataError&) {
     return std::nullopt;
   }
 }
 
-LevelInfluence compare(const MixedFit& full, const std::optional<MixedFit>& reduced,
+LevelInfluence compare(const FixedEffects& full, const std::optional<ReducedFit>& reduced,
                        const std::string& level) {
-  const Index p = full.fixed.estimate.size();
+  const Index p = full.estimate.size();
   LevelInfluence result{level, missing, VectorXd::Constant(p, missing),
                         VectorXd::Constant(p, missing), missing};
   if (!reduced) return result;
-  result.residual_sd = reduced->residual.sd;
-  for (std::size_t k = 0; k < reduced->fixed.columns.size(); ++k)
+  const FixedEffects& fixed = reduced->fixed;
+  result.residual_sd = reduced->residual_sd;
+  for (std::size_t k = 0; k < fixed.columns.size(); ++k)
     for (Index j = 0; j < p; ++j)
-      if (full.fixed.columns[static_cast<std::size_t>(j)] == reduced->fixed.columns[k]) {
+      if (full.columns[static_cast<std::size_t>(j)] == fixed.columns[k]) {
         const auto i = static_cast<Index>(k);
-        result.estimate[j] = reduced->fixed.estimate[i];
-        result.dfbetas[j] = (full.fixed.estimate[j] - reduced->fixed.estimate[i]) /
-                            reduced->fixed.standard_error[i];
+        result.estimate[j] = fixed.estimate[i];
+        result.dfbetas[j] = (full.estimate[j] - fixed.estimate[i]) / fixed.standard_error[i];
       }
-  const VectorXd change = result.estimate - full.fixed.estimate;
+  const VectorXd change = result.estimate - full.estimate;
   if (change.allFinite())
     result.cooks_distance =
-        change.dot(full.fixed.covariance.llt().solve(change)) / static_cast<double>(p);
+        change.dot(full.covariance.llt().solve(change)) / static_cast<double>(p);
+  return result;
+}
+
+/// `fit(rows)` fits to some of the rows.
+template <class Fit>
+std::vector<LevelInfluence> influence_of(const FixedEffects& full,
+                                         const std::vector<std::int32_t>& groups,
+                                         const std::vector<std::string>& levels, int threads,
+                                         const Fit& fit) {
+  std::vector<LevelInfluence> result(levels.size());
+  parallel_for(static_cast<Index>(levels.size()), threads, [&](Index level) {
+    const auto i = static_cast<std::size_t>(level);
+    result[i] =
+        compare(full, fit_without(groups, static_cast<std::int32_t>(level), fit), levels[i]);
+  });
   return result;
 }
 
@@ -61,14 +83,25 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Mixed
                                                int threads) {
   require_same_size("deletion_influence", "groups", static_cast<Index>(groups.size()), "design",
                     design.response.size());
-  std::vector<LevelInfluence> result(levels.size());
-  parallel_for(static_cast<Index>(levels.size()), threads, [&](Index level) {
-    const auto i = static_cast<std::size_t>(level);
-    result[i] = compare(
-        fit, fit_without(design, groups, static_cast<std::int32_t>(level), fit.criterion.method),
-        levels[i]);
+  const FitOptions options{.criterion = fit.criterion.method, .random_effects = false};
+  return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
+    const MixedFit reduced = fit_mixed_model(select(design, rows), options);
+    return ReducedFit{.fixed = reduced.fixed, .residual_sd = reduced.residual.sd};
   });
-  return result;
+}
+
+std::vector<LevelInfluence> deletion_influence(const Design& design, const GeneralizedFit& fit,
+                                               const std::vector<std::int32_t>& groups,
+                                               const std::vector<std::string>& levels,
+                                               int threads) {
+  require_same_size("deletion_influence", "groups", static_cast<Index>(groups.size()), "design",
+                    design.response.size());
+  GeneralizedOptions options = fit.options;
+  options.random_effects = false;
+  return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
+    return ReducedFit{.fixed = fit_generalized_model(select(design, rows), options).fixed,
+                      .residual_sd = missing};
+  });
 }
 
 }  // namespace rapport

@@ -6,6 +6,8 @@
 #include <Eigen/SparseCholesky>
 #include <Eigen/SparseCore>
 
+#include "link_function.hpp"
+#include "loadings.hpp"
 #include "model_columns.hpp"
 #include "variable.hpp"
 #include <algorithm>
@@ -17,6 +19,9 @@
 namespace rapport {
 namespace {
 
+using detail::mean_at;
+using detail::MeanAt;
+using detail::variance_at;
 using Sparse = Eigen::SparseMatrix<double>;
 
 /// A lower triangular Λ with ΛΛ' = matrix, which is positive semidefinite.
@@ -36,16 +41,13 @@ Eigen::MatrixXd semidefinite_factor(const Eigen::MatrixXd& matrix) {
 /// The random effects of all terms side by side, standardised: b = Λv, Var v = σ².
 class MixedModelEquations {
  public:
-  MixedModelEquations(const Design& design, const MixedFit& fit) : design_(design) {
+  MixedModelEquations(const Design& design, const MixedFit& fit) : positions_(design) {
     const double variance = fit.residual.sd * fit.residual.sd;
-    for (std::size_t k = 0; k < design.random.size(); ++k) {
-      first_.push_back(size_);
-      size_ += static_cast<Index>(design.random[k].levels.size()) * design.random[k].columns.cols();
-      factors_.push_back(semidefinite_factor(fit.random[k].covariance / variance));
-    }
-    const Sparse zl = loadings();
+    for (const RandomEffects& term : fit.random)
+      factors_.push_back(semidefinite_factor(term.covariance / variance));
+    const Sparse zl = detail::random_loadings(design, positions_, factors_, design.weights);
     Sparse system = zl.transpose() * zl;
-    for (Index j = 0; j < size_; ++j) system.coeffRef(j, j) += 1;
+    for (Index j = 0; j < positions_.size; ++j) system.coeffRef(j, j) += 1;
     cholesky_.compute(system);
     Eigen::MatrixXd x = design.fixed(Eigen::all, fit.fixed.columns);
     if (design.weights.size() > 0) x = design.weights.cwiseSqrt().asDiagonal() * x;
@@ -65,12 +67,12 @@ class MixedModelEquations {
     if (known != errors_.end()) return known->second;
     Index q = 0;
     for (const Eigen::MatrixXd& factor : factors_) q += factor.rows();
-    Eigen::MatrixXd a = Eigen::MatrixXd::Zero(size_, q);
+    Eigen::MatrixXd a = Eigen::MatrixXd::Zero(positions_.size, q);
     Index column = 0;
     for (std::size_t k = 0; k < factors_.size(); ++k) {
       const Index width = factors_[k].rows();
       if (levels[k] >= 0)
-        a.block(position(k, levels[k]), column, width, width) = factors_[k].transpose();
+        a.block(positions_.of(k, levels[k]), column, width, width) = factors_[k].transpose();
       column += width;
     }
     const Eigen::MatrixXd solved = cholesky_.solve(a);
@@ -81,33 +83,8 @@ class MixedModelEquations {
   }
 
  private:
-  /// Where the effects of a level of a term begin.
-  [[nodiscard]] Index position(std::size_t term, std::int32_t level) const {
-    return first_[term] + level * design_.random[term].columns.cols();
-  }
-
-  /// √W Z Λ, n × size.
-  [[nodiscard]] Sparse loadings() const {
-    std::vector<Eigen::Triplet<double>> entries;
-    for (std::size_t k = 0; k < design_.random.size(); ++k) {
-      const RandomTerm& term = design_.random[k];
-      const Eigen::MatrixXd scaled = term.columns * factors_[k];
-      for (Index i = 0; i < scaled.rows(); ++i) {
-        const double root = design_.weights.size() > 0 ? std::sqrt(design_.weights[i]) : 1;
-        const Index first = position(k, term.group[static_cast<std::size_t>(i)]);
-        for (Index j = 0; j < scaled.cols(); ++j)
-          entries.emplace_back(i, first + j, root * scaled(i, j));
-      }
-    }
-    Sparse matrix(design_.fixed.rows(), size_);
-    matrix.setFromTriplets(entries.begin(), entries.end());
-    return matrix;
-  }
-
-  const Design& design_;
-  std::vector<Index> first_;
+  detail::EffectPositions positions_;
   std::vector<Eigen::MatrixXd> factors_;
-  Index size_ = 0;
   Eigen::SimplicialLLT<Sparse> cholesky_;
   Eigen::MatrixXd cross_;  ///< Λ'Z'X
   std::map<std::vector<std::int32_t>, LevelErrors> errors_;
@@ -201,52 +178,6 @@ Eigen::VectorXd conditional_errors(const Design& design, const MixedFit& fit,
         std::sqrt(unseen + variance * z.dot(known.inner * z) + rest.dot(fixed_covariance * rest));
   }
   return errors;
-}
-
-/// The mean at a linear predictor, and its derivative.
-struct MeanAt {
-  double mean;
-  double slope;
-};
-
-MeanAt mean_at(Link link, double eta) {
-  switch (link) {
-    case Link::logit: {
-      const double mean = 1 / (1 + std::exp(-eta));
-      return {.mean = mean, .slope = mean * (1 - mean)};
-    }
-    case Link::probit:
-      return {.mean = normal_cdf(eta), .slope = normal_density(eta)};
-    case Link::cloglog:
-      return {.mean = -std::expm1(-std::exp(eta)), .slope = std::exp(eta - std::exp(eta))};
-    case Link::log:
-      return {.mean = std::exp(eta), .slope = std::exp(eta)};
-    case Link::identity:
-      return {.mean = eta, .slope = 1};
-    case Link::inverse:
-      return {.mean = 1 / eta, .slope = -1 / (eta * eta)};
-  }
-  throw InvalidArgument("predict: not a Link");
-}
-
-double variance_at(Family family, double mean, double dispersion) {
-  switch (family) {
-    case Family::binomial:
-      return mean * (1 - mean);
-    case Family::poisson:
-      return mean;
-    case Family::nbinom1:
-      return mean * (1 + dispersion);
-    case Family::nbinom2:
-      return mean + mean * mean / dispersion;
-    case Family::gamma:
-      return mean * mean * dispersion;
-    case Family::beta:
-      return mean * (1 - mean) / (1 + dispersion);
-    case Family::cumulative:
-      break;  // has no single mean
-  }
-  throw InvalidArgument("predict: not a Family with a mean");
 }
 
 /// Σ over the categories of (∂p/∂η)² / p.

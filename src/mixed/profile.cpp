@@ -9,6 +9,7 @@
 
 #include "model.hpp"
 #include "parameters.hpp"
+#include "profile_limit.hpp"
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -314,47 +315,6 @@ class HeldCoefficient {
   MatrixXd null_space_;
 };
 
-/// Where √(deviance − least) reaches `target` on one side of the estimate, or the boundary.
-double profile_limit(std::function<double(double)> deviance, double least, double estimate,
-                     double step, double boundary, double target) {
-  const auto root_at = [least](std::function<double(double)>& held, double value) {
-    return std::sqrt(std::max(0.0, held(value) - least));
-  };
-  if (estimate == boundary) return boundary;
-  if (std::isfinite(boundary)) {
-    std::function<double(double)> apart =
-        deviance;  // so that the next search starts near the estimate
-    if (root_at(apart, boundary) <= target) return boundary;
-  }
-  double inside = estimate;
-  double inside_root = 0;
-  double outside = boundary;
-  double candidate = estimate + step;
-  if ((boundary - candidate) * step <= 0) candidate = 0.5 * (estimate + boundary);
-  for (int iteration = 0; iteration < 100; ++iteration) {
-    const double root = root_at(deviance, candidate);
-    if (std::abs(root - target) < 1e-9 * target) return candidate;
-    // The root is nearly linear in the parameter.
-    const double slope = (root - inside_root) / (candidate - inside);
-    double next = candidate + (target - root) / slope;
-    if (root < target) {
-      inside = candidate;
-      inside_root = root;
-    } else {
-      outside = candidate;
-    }
-    const double farthest = std::isfinite(outside)
-                                ? outside
-                                : inside + 4 * std::abs(inside - estimate) * (step > 0 ? 1 : -1);
-    if (!std::isfinite(next) || (next - inside) * step <= 0) next = 0.5 * (inside + farthest);
-    if ((farthest - next) * step <= 0)
-      next = std::isfinite(outside) ? 0.5 * (inside + outside) : farthest;
-    if (std::abs(next - candidate) <= 1e-13 * std::abs(candidate)) return next;
-    candidate = next;
-  }
-  return missing;
-}
-
 struct Boundaries {
   double lower;
   double upper;
@@ -407,7 +367,12 @@ ParameterInterval profile_interval(const MixedModel& model, const MixedFit& fit,
     double bounded = direction * step;
     if (parameter.kind == FitParameter::Kind::sigma && direction < 0)
       bounded = -std::min(step, 0.5 * estimate);
-    return profile_limit(std::move(deviance), least, estimate, bounded, boundary, target);
+    return detail::profile_limit(std::move(deviance), {.least = least,
+                                                       .estimate = estimate,
+                                                       .step = bounded,
+                                                       .boundary = boundary,
+                                                       .target = target,
+                                                       .tolerance = 1e-9});
   };
   result.ci.lower = limit(-1, boundaries.lower);
   result.ci.upper = limit(1, boundaries.upper);

@@ -49,6 +49,8 @@ void validate(const FitArguments& arguments) {
   if (arguments.replicates < 1) throw UsageError("--replicates: must be 1 or more");
   if (arguments.population && arguments.predict.empty())
     throw UsageError("--population: needs --predict NEW.csv");
+  if (arguments.quantile_residuals && is_gaussian(arguments))
+    throw UsageError("--quantile-residuals: needs --family other than gaussian");
   if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");
   if (!arguments.slopes.empty()) (void)parse_by_clause(arguments.slopes, "--slopes");
 }
@@ -130,18 +132,11 @@ class GaussianFit {
 
   void add_influence(Outcome& outcome) const {
     if (arguments_.influence.empty()) return;
-    const Factor groups = influence_groups();
+    const Factor groups = influence_groups(arguments_, design_, table_);
     const std::vector<LevelInfluence> influence =
         deletion_influence(design_, fit_, groups.codes, groups.levels, arguments_.common->threads);
     show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
          report::to_json(influence, fit_.fixed.terms));
-  }
-
-  /// The levels to delete: of a grouping factor of the model, or of a column.
-  [[nodiscard]] Factor influence_groups() const {
-    for (const RandomTerm& term : design_.random)
-      if (term.factor == arguments_.influence) return {.codes = term.group, .levels = term.levels};
-    return select(table_.factor(arguments_.influence), design_.rows);
   }
 
   void add_comparison(Outcome& outcome) const {
@@ -247,6 +242,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
   command.add_flag("--random-effects", a.random_effects, "BLUPs with conditional standard errors")
       ->group(values);
   command.add_flag("--fitted", a.fitted, "Fitted values and residuals")->group(values);
+  command
+      .add_flag("--quantile-residuals", a.quantile_residuals,
+                "Randomised quantile residuals of a generalized model and their uniformity")
+      ->group(values);
   command.add_option("--predict", a.predict, "NEW.csv: predictions for its rows")->group(values);
   command.add_flag("--population", a.population, "Predict without the random effects")
       ->group(values);
@@ -286,6 +285,12 @@ DesignOptions design_options(const FitArguments& arguments, ResponseKind respons
                                         {"poly", Contrast::polynomial}}),
           .weights = arguments.weights,
           .response = response};
+}
+
+Factor influence_groups(const FitArguments& arguments, const Design& design, const Table& table) {
+  for (const RandomTerm& term : design.random)
+    if (term.factor == arguments.influence) return {.codes = term.group, .levels = term.levels};
+  return select(table.factor(arguments.influence), design.rows);
 }
 
 bool is_generalized(const FitArguments& arguments) {

@@ -26,6 +26,7 @@ struct FitArguments {
   std::string contrasts = "treatment";
   bool random_effects = false;
   bool fitted = false;
+  bool quantile_residuals = false;
   std::string predict;
   bool population = false;
   Index simulate = 0;
@@ -50,6 +51,10 @@ struct ByClause {
 
 /// True if the model needs another likelihood than that of independent Gaussian residuals.
 [[nodiscard]] bool is_generalized(const FitArguments& arguments);
+
+/// The levels that --influence deletes: of a grouping factor of the model, or of a column.
+[[nodiscard]] Factor influence_groups(const FitArguments& arguments, const Design& design,
+                                      const Table& table);
 
 /// Fits a Gaussian model with residual correlation or variance functions.
 [[nodiscard]] Outcome fit_residual(const FitArguments& arguments, const Formula& formula,

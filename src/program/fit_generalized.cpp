@@ -1,29 +1,16 @@
+#include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
 
 #include "fit.hpp"
 #include "fit_extras.hpp"
-#include <cmath>
+#include <utility>
 
 namespace rapport::program {
 namespace {
 
-/// Refuses options that the model has no answer for, rather than leave them out silently.
-void refuse(const FitArguments& arguments, const std::string& model) {
-  const auto unless = [&](bool fine, const std::string& option) {
-    if (!fine) throw UsageError(option + ": not available for " + model);
-  };
-  unless(arguments.ci == "wald", "--ci " + arguments.ci);
-  unless(arguments.influence.empty(), "--influence");
-  unless(arguments.simulate == 0, "--simulate");
-}
-
-Outcome fit_family(const FitArguments& arguments, const Formula& formula, const Table& table) {
-  refuse(arguments, "a generalized model");
-  if (arguments.residual != "independent" || arguments.variance != "constant") {
-    throw UsageError("--residual and --variance need --family gaussian");
-  }
+GeneralizedOptions options_of(const FitArguments& arguments) {
   GeneralizedOptions options{.family = *parse_family(arguments.family),
                              .quadrature_points = arguments.agq};
   if (!arguments.link.empty()) {
@@ -33,51 +20,164 @@ Outcome fit_family(const FitArguments& arguments, const Formula& formula, const 
                                  {"cloglog", Link::cloglog},
                                  {"log", Link::log}});
   }
-  const ResponseKind response = options.family == Family::binomial     ? ResponseKind::binary
-                                : options.family == Family::cumulative ? ResponseKind::ordered
-                                                                       : ResponseKind::numeric;
-  const Design design = make_design(formula, table, design_options(arguments, response));
-  const bool scalar = design.random.size() == 1 && design.random.front().columns.cols() == 1;
-  if (arguments.agq > 1 && !scalar) {
-    throw UsageError("--agq: " + std::to_string(arguments.agq) +
-                     " points need exactly one random effect, as in (1 | g); use --agq 1, "
-                     "Laplace's approximation");
-  }
-  const GeneralizedFit fit = fit_generalized_model(design, options);
-  const MixedFit linear = linear_part(design, fit);
-  const FixedInference inference(fit.fixed, arguments.common->level);
-  MixedSummary summary = summarize(design, linear, inference);
-  summary.formula = arguments.formula;
-  for (const std::string& warning : fit.warnings) summary.warnings.push_back(warning);
-  Outcome outcome =
-      outcome_of(report::to_json(summary, fit), report::generalized_text(summary, fit),
-                 summary.warnings, table, design);
-  const FitExtras extras(arguments, design, linear, inference);
-  extras.add(outcome, fit.fitted);
-  extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& predict_options) {
-    return predict(design, fit, rows, predict_options);
-  });
-  if (!arguments.against.empty()) {
-    const Design other =
-        make_design(parse_formula(arguments.against), table, design_options(arguments, response));
-    require_same_rows(design, other);
-    const GeneralizedFit second = fit_generalized_model(other, options);
-    outcome.result.set("likelihood_ratio",
-                       comparison_json(fit.criterion.value, fit.criterion.parameters,
-                                       second.criterion.value, second.criterion.parameters));
-  }
-  return outcome;
+  return options;
 }
+
+ResponseKind response_of(Family family) {
+  return family == Family::binomial     ? ResponseKind::binary
+         : family == Family::cumulative ? ResponseKind::ordered
+                                        : ResponseKind::numeric;
+}
+
+/// A generalized model with everything that was asked of it.
+class FamilyFit {
+ public:
+  FamilyFit(const FitArguments& arguments, const Formula& formula, const Table& table)
+      : arguments_(arguments),
+        table_(table),
+        options_(options_of(arguments)),
+        design_(
+            make_design(formula, table, design_options(arguments, response_of(options_.family)))),
+        fit_(fit_generalized_model(design_, options_)),
+        linear_(linear_part(design_, fit_)),
+        inference_(fit_.fixed, arguments.common->level) {}
+
+  Outcome outcome() {
+    MixedSummary summary = summarize(design_, linear_, inference_);
+    summary.formula = arguments_.formula;
+    for (const std::string& warning : fit_.warnings) summary.warnings.push_back(warning);
+    add_intervals(summary);
+    Outcome outcome{.result = report::to_json(summary, fit_),
+                    .main_table = "fixed_effects",
+                    .text = report::generalized_text(summary, fit_),
+                    .warnings = summary.warnings,
+                    .rows = table_.rows(),
+                    .used = static_cast<Index>(design_.rows.size())};
+    add_rows(outcome);
+    add_means(outcome);
+    add_slopes(outcome);
+    add_predictions(outcome);
+    add_influence(outcome);
+    add_comparison(outcome);
+    return outcome;
+  }
+
+ private:
+  /// Sets a member of the result, and shows it in the text.
+  static void show(Outcome& outcome, const std::string& key, const std::string& title,
+                   const Json& value) {
+    outcome.result.set(key, value);
+    outcome.text += "\n" + title + "\n" + report::plain_text(value);
+  }
+
+  void add_intervals(MixedSummary& summary) const {
+    const CommonOptions& common = *arguments_.common;
+    if (arguments_.ci == "profile")
+      summary.intervals = profile_intervals(design_, fit_, common.level, common.threads);
+    if (arguments_.ci != "boot") return;
+    const MixedBootstrap bootstrap =
+        parametric_bootstrap(design_, fit_, Seed{common.seed},
+                             {.replicates = arguments_.replicates,
+                              .confidence_level = common.level,
+                              .threads = common.threads,
+                              .progress = progress_bar(common, "Bootstrap")});
+    summary.intervals = bootstrap.intervals;
+    if (bootstrap.n_failed > 0)
+      summary.warnings.push_back("--ci boot: " + std::to_string(bootstrap.n_failed) +
+                                 " drawn responses allowed no fit and are left out");
+  }
+
+  void add_rows(Outcome& outcome) const {
+    if (arguments_.random_effects)
+      show(outcome, "blups", "Random effects of the levels", report::blups_json(linear_));
+    if (arguments_.fitted) {
+      outcome.result.set("fitted", Json(fit_.fitted));
+      outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fit_.fitted)));
+    }
+    if (arguments_.quantile_residuals) {
+      const QuantileResiduals residuals =
+          quantile_residuals(design_, fit_, Seed{arguments_.common->seed});
+      outcome.result.set("quantile_residuals", report::to_json(residuals));
+      outcome.text += report::quantile_residuals_text(residuals);
+    }
+    if (arguments_.simulate > 0) {
+      const Eigen::MatrixXd responses =
+          simulate_responses(design_, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
+      outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
+    }
+  }
+
+  void add_means(Outcome& outcome) const {
+    if (arguments_.means.empty()) return;
+    const ByClause clause = parse_by_clause(arguments_.means, "--means");
+    const MarginalMeans means =
+        marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
+    outcome.result.set("means", report::means_json(means));
+    outcome.result.set("mean_differences", report::mean_differences_json(means));
+    outcome.text += report::means_text(means);
+  }
+
+  void add_slopes(Outcome& outcome) const {
+    if (arguments_.slopes.empty()) return;
+    const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
+    const double level = arguments_.common->level;
+    const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
+                                              clause.by, clause.values, level);
+    outcome.result.set("slopes", report::slopes_json(slopes));
+    if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
+    outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
+  }
+
+  void add_predictions(Outcome& outcome) const {
+    if (arguments_.predict.empty()) return;
+    const Table rows = load_further_table(*arguments_.common, arguments_.predict);
+    const Predictions predictions = predict(
+        design_, fit_, rows,
+        {.population = arguments_.population, .confidence_level = arguments_.common->level});
+    show(outcome, "predictions", "Predictions (linear predictor)", report::to_json(predictions));
+  }
+
+  void add_influence(Outcome& outcome) const {
+    if (arguments_.influence.empty()) return;
+    const Factor groups = influence_groups(arguments_, design_, table_);
+    const std::vector<LevelInfluence> influence =
+        deletion_influence(design_, fit_, groups.codes, groups.levels, arguments_.common->threads);
+    show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
+         report::to_json(influence, fit_.fixed.terms));
+  }
+
+  void add_comparison(Outcome& outcome) const {
+    if (arguments_.against.empty()) return;
+    const Design other = make_design(parse_formula(arguments_.against), table_,
+                                     design_options(arguments_, response_of(options_.family)));
+    require_same_rows(design_, other);
+    const LikelihoodRatioTest test =
+        likelihood_ratio_test(fit_, fit_generalized_model(other, options_));
+    outcome.result.set("likelihood_ratio", report::to_json(test));
+    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
+  }
+
+  const FitArguments& arguments_;
+  const Table& table_;
+  GeneralizedOptions options_;
+  Design design_;
+  GeneralizedFit fit_;
+  MixedFit linear_;
+  FixedInference inference_;
+};
 
 }  // namespace
 
 Outcome fit_generalized(const FitArguments& arguments, const Formula& formula, const Table& table) {
-  if (arguments.family != "gaussian") return fit_family(arguments, formula, table);
-  if (!arguments.link.empty() && arguments.link != "identity") {
-    throw UsageError("--link: \"" + arguments.link +
-                     "\" does not go with family gaussian, whose link is identity");
+  if (arguments.family == "gaussian") {
+    if (!arguments.link.empty() && arguments.link != "identity")
+      throw UsageError("--link: \"" + arguments.link +
+                       "\" does not go with family gaussian, whose link is identity");
+    return fit_residual(arguments, formula, table);
   }
-  return fit_residual(arguments, formula, table);
+  if (arguments.residual != "independent" || arguments.variance != "constant")
+    throw UsageError("--residual and --variance need --family gaussian");
+  return FamilyFit(arguments, formula, table).outcome();
 }
 
 }  // namespace rapport::program

@@ -73,6 +73,13 @@ Json to_json(const MixedSummary& summary, const ResidualFit& fit) {
   return json;
 }
 
+Json to_json(const QuantileResiduals& residuals) {
+  return Json::object({{"statistic", residuals.statistic},
+                       {"p_value", residuals.p_value},
+                       {"uniform", Json(residuals.uniform)},
+                       {"normal", Json(residuals.normal)}});
+}
+
 std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& fit) {
   const std::string kind =
       fit.random.empty() ? "Generalized linear model" : "Generalized linear mixed model";
@@ -93,6 +100,11 @@ std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& 
             number(fit.dispersion_standard_error) + ")\n";
   }
   return text;
+}
+
+std::string quantile_residuals_text(const QuantileResiduals& residuals) {
+  return "\n  Quantile residuals: uniform? Kolmogorov D = " + number(residuals.statistic) + ", p " +
+         p_value(residuals.p_value) + "\n";
 }
 
 std::string residual_text(const MixedSummary& summary, const ResidualFit& fit) {

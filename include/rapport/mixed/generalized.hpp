@@ -22,11 +22,11 @@ enum class Family {
 };
 
 /// The linear predictor as a function of the mean.
-enum class Link { logit, probit, cloglog, log, identity, inverse };
+enum class Link { logit, probit, cloglog, log, identity, inverse, loglog, cauchit };
 
 /// "binomial", "poisson", "nbinom1", "nbinom2", "gamma", "beta", "cumulative".
 [[nodiscard]] std::optional<Family> parse_family(std::string_view text);
-/// "logit", "probit", "cloglog", "log", "identity", "inverse".
+/// "logit", "probit", "cloglog", "log", "identity", "inverse", "loglog", "cauchit".
 [[nodiscard]] std::optional<Link> parse_link(std::string_view text);
 [[nodiscard]] std::string_view to_string(Family family);
 [[nodiscard]] std::string_view to_string(Link link);
@@ -52,6 +52,7 @@ struct OtherParameter {
 /// integral over the random effects by Laplace's approximation or adaptive quadrature; standard
 /// errors are from the inverse of the observed information in all parameters jointly.
 struct [[nodiscard]] GeneralizedFit {
+  GeneralizedOptions options;  ///< that it was fitted with
   Family family;
   Link link;
   std::string method;  ///< "Laplace", "AGQ", or "ML" without random terms
@@ -85,8 +86,9 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
 
 /// The fit on the scale of the linear predictor, for summaries, tests, means, slopes and
 /// predictions. `residual.sd` is the square root of the distribution's own variance there
-/// (Nakagawa, Johnson & Schielzeth 2017): π²/3 for logit, 1 for probit, π²/6 for cloglog, and for
-/// counts the lognormal approximation at the mean.
+/// (Nakagawa, Johnson & Schielzeth 2017): π²/3 for logit, 1 for probit, π²/6 for cloglog and loglog,
+/// for counts and gamma the lognormal approximation at the mean, for beta the variance of logit y at
+/// the mean; NaN for cauchit.
 [[nodiscard]] MixedFit linear_part(const Design& design, const GeneralizedFit& fit);
 
 }  // namespace rapport

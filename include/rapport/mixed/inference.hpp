@@ -109,6 +109,7 @@ struct [[nodiscard]] MixedBootstrap {
       intervals;               ///< percentile intervals; standard_error is the SD of the replicates
   Eigen::MatrixXd replicates;  ///< replicates × parameters, in the order of `intervals`
   Index n_singular;            ///< replicates whose fit was singular
+  Index n_failed = 0;  ///< replicates that allowed no fit, NaN and left out of the intervals
 };
 
 /// Parametric bootstrap: responses drawn from the fitted model, and the model fitted to each by the
