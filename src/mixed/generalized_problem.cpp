@@ -212,7 +212,7 @@ VectorXd starting_point(const Design& design, const Coordinates& coordinates, co
 }  // namespace
 
 GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOptions& options)
-    : design_(design), options_(options), fixed_{} {
+    : options_(options), fixed_{} {
   require_usable(design, options);
   detail::require_distinct_terms(design, "fit_generalized_model");
   const bool thresholds = options.family == Family::cumulative;
@@ -220,6 +220,12 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
   options_.link = options.link.value_or(default_link(options.family));
   choose_columns(design, thresholds, fixed_);
   rows_ = std::make_unique<SortedDesign>(design, design.fixed(Eigen::all, fixed_.columns));
+  response_ = {
+      .family = options.family,
+      .link = *options_.link,
+      .response = design.response(rows_->order),
+      .weights = design.weights.size() == 0 ? VectorXd() : VectorXd(design.weights(rows_->order)),
+      .categories = thresholds ? count_categories(design) : 0};
   const std::unique_ptr<Likelihood> rows = likelihood();
   const VectorXd family = rows->start();
   const WorkingModel working = working_model(*rows, *rows_, family);
@@ -229,14 +235,12 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
 }
 
 std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
-  const VectorXd weights =
-      design_.weights.size() == 0 ? VectorXd() : VectorXd(design_.weights(rows_->order));
-  return make_likelihood(options_.family, *options_.link, design_.response(rows_->order), weights,
-                         options_.family == Family::cumulative ? count_categories(design_) : 0);
+  return make_likelihood(response_.family, response_.link, response_.response, response_.weights,
+                         response_.categories);
 }
 
 std::unique_ptr<Integral> GeneralizedProblem::integral(Index points) const {
-  return is_scalar(design_) ? make_scalar_integral(*rows_, likelihood(), points)
+  return is_grouped(*rows_) ? make_group_integral(*rows_, likelihood(), response_, points)
                             : make_laplace_integral(*rows_, likelihood());
 }
 
@@ -250,10 +254,32 @@ std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::criterion
   };
 }
 
+std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::curved_criterion(
+    Integral& integral) const {
+  return [&integral, &coordinates = *coordinates_](const VectorXd& x, Derivatives& out) {
+    ModelPoint gradient;
+    out.value = integral.evaluate(coordinates.point(x), gradient, out.hessian);
+    if (!std::isfinite(out.value)) return;
+    out.gradient = coordinates.gradient(gradient);
+    out.hessian = coordinates.map().transpose() * out.hessian * coordinates.map();
+  };
+}
+
 Minimum GeneralizedProblem::search(Integral& integral) const {
+  if (integral.has_hessian()) {
+    const Minimum minimum =
+        find_minimum_by_newton(curved_criterion(integral), start_, options_.iterations);
+    if (minimum.converged && minimum.smallest_curvature > -1e-6) return minimum;
+  }
   if (options_.quadrature_points == 1)
     return find_minimum(criterion(integral), start_, options_.iterations);
   const std::unique_ptr<Integral> laplace = this->integral(1);
+  if (laplace->has_hessian()) {
+    const Minimum near =
+        find_minimum_by_newton(curved_criterion(*laplace), start_, options_.iterations, 1e-2);
+    if (near.converged && near.smallest_curvature > 0)
+      return find_minimum(criterion(integral), near.x, options_.iterations, near.hessian);
+  }
   const Optimum near = approach_minimum(criterion(*laplace), start_, {}, 1e-2, options_.iterations);
   return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
 }

@@ -57,14 +57,17 @@ class GeneralizedProblem {
   /// −log L in the coordinates.
   [[nodiscard]] std::function<void(const Eigen::VectorXd&, Derivatives&)> criterion(
       Integral& integral) const;
+  /// The same with its Hessian, for an integral that has it.
+  [[nodiscard]] std::function<void(const Eigen::VectorXd&, Derivatives&)> curved_criterion(
+      Integral& integral) const;
   /// Laplace's approximation is cheap and its optimum near: quadrature starts from there.
   [[nodiscard]] Minimum search(Integral& integral) const;
 
  private:
-  const Design& design_;
   GeneralizedOptions options_;
   FixedEffects fixed_;
   std::unique_ptr<SortedDesign> rows_;
+  SortedResponse response_;
   std::unique_ptr<Coordinates> coordinates_;
   Eigen::VectorXd start_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rapport/mixed/design.hpp>
+#include <rapport/mixed/generalized.hpp>
 
 #include "likelihood.hpp"
 #include <memory>
@@ -29,12 +30,17 @@ class Integral {
   virtual ~Integral() = default;
   /// NaN where the likelihood is not finite; `gradient` may be null.
   virtual double evaluate(const ModelPoint& at, ModelPoint* gradient) = 0;
+  /// Has it an exact Hessian?
+  [[nodiscard]] virtual bool has_hessian() const { return false; }
+  /// With the Hessian in (β, the lower triangle of every Λ by columns, ψ).
+  virtual double evaluate(const ModelPoint& at, ModelPoint& gradient,
+                          Eigen::MatrixXd& /*hessian*/) {
+    return evaluate(at, &gradient);
+  }
   /// At the point of the last evaluation, terms in the design's order.
   [[nodiscard]] virtual std::vector<TermModes> modes() const = 0;
   /// n, in the design's order, given the modes.
   [[nodiscard]] virtual Eigen::VectorXd linear_predictor() const = 0;
-  /// Rows in the order of evaluation: position k holds the design's row order()[k].
-  [[nodiscard]] virtual const std::vector<Index>& order() const = 0;
 };
 
 /// The design with rows put in the order of the finest grouping factor, so that a level's rows are
@@ -52,11 +58,24 @@ struct SortedDesign {
   [[nodiscard]] Index n_blocks() const { return static_cast<Index>(starts.size()) - 1; }
 };
 
-/// One scalar random effect by adaptive Gauss–Hermite quadrature; one point is Laplace's
-/// approximation.
-std::unique_ptr<Integral> make_scalar_integral(const SortedDesign& design,
-                                               std::unique_ptr<Likelihood> likelihood,
-                                               Index points);
+/// The responses in the order of a SortedDesign.
+struct SortedResponse {
+  Family family;
+  Link link;
+  Eigen::VectorXd response;
+  Eigen::VectorXd weights;  ///< empty: all 1
+  Index categories;         ///< of Family::cumulative
+};
+
+/// Can make_group_integral() take the random effects: one grouping factor, at most three of them?
+bool is_grouped(const SortedDesign& design);
+
+/// The random effects of one grouping factor by Laplace's approximation (one point) or adaptive
+/// Gauss–Hermite quadrature with `points` along every effect. Families with kernels of their own
+/// have exact Hessians of Laplace's approximation.
+std::unique_ptr<Integral> make_group_integral(const SortedDesign& design,
+                                              std::unique_ptr<Likelihood> likelihood,
+                                              const SortedResponse& response, Index points);
 
 /// Any random effects, nested or crossed, or none, by Laplace's approximation.
 std::unique_ptr<Integral> make_laplace_integral(const SortedDesign& design,

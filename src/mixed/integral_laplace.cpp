@@ -69,8 +69,6 @@ class LaplaceIntegral final : public Integral {
     return eta;
   }
 
-  [[nodiscard]] const std::vector<Index>& order() const override { return design_.order; }
-
  private:
   static Index inner_width(const SortedDesign& design) {
     Index q = 0;

@@ -131,4 +131,81 @@ Minimum find_minimum(const Function& objective, const VectorXd& start, Index ite
   return best;
 }
 
+namespace {
+
+/// A Newton step in coordinates scaled by the curvature at the start.
+class ScaledStep {
+ public:
+  explicit ScaledStep(const MatrixXd& hessian)
+      : scale_(hessian.diagonal().cwiseAbs().cwiseMax(1e-4).cwiseSqrt()),
+        radius_(scale_.size() == 0 ? 1 : scale_.maxCoeff()) {}
+
+  VectorXd from(const Derivatives& here) {
+    const MatrixXd h =
+        scale_.cwiseInverse().asDiagonal() * here.hessian * scale_.cwiseInverse().asDiagonal();
+    const VectorXd scaled = trust_region_step(here.gradient.cwiseQuotient(scale_), h, radius_);
+    length_ = scaled.norm();
+    const VectorXd step = scaled.cwiseQuotient(scale_);
+    predicted_ = -here.gradient.dot(step) - 0.5 * step.dot(here.hessian * step);
+    return step;
+  }
+  [[nodiscard]] bool inside() const { return length_ < 0.99 * radius_; }
+  [[nodiscard]] double predicted() const { return predicted_; }
+  [[nodiscard]] double radius() const { return radius_; }
+  void adapt(double gain) {
+    if (gain < 0.25) radius_ = 0.25 * length_;
+    if (gain > 0.75 && !inside()) radius_ *= 2;
+  }
+
+ private:
+  VectorXd scale_;
+  double radius_;
+  double length_ = 0;
+  double predicted_ = 0;
+};
+
+}  // namespace
+
+Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index iterations,
+                               double tolerance) {
+  Minimum best;
+  best.x = start;
+  Derivatives here;
+  f(start, here);
+  best.evaluations = 1;
+  if (!std::isfinite(here.value) || !here.hessian.allFinite()) return best;
+  ScaledStep step(here.hessian);
+  bool at_best = true;
+  for (; best.iterations < iterations && step.radius() > 1e-10; ++best.iterations) {
+    const VectorXd direction = step.from(here);
+    best.decrement = 2 * step.predicted();
+    best.converged = step.inside() && step.predicted() < tolerance;
+    if (best.converged) break;
+    Derivatives there;
+    f(best.x + direction, there);
+    ++best.evaluations;
+    const double rounding = 1e-13 * std::max(1.0, std::abs(here.value));
+    const bool finite = std::isfinite(there.value) && there.hessian.allFinite();
+    const double gain = (here.value - there.value + rounding) / (step.predicted() + rounding);
+    at_best = finite && gain > 1e-4;
+    step.adapt(finite ? gain : 0);
+    if (!at_best) continue;
+    best.x += direction;
+    here = there;
+  }
+  Derivatives last;
+  if (!at_best) {
+    f(best.x, last);
+    ++best.evaluations;
+  }
+  best.value = here.value;
+  best.gradient = here.gradient;
+  best.hessian = here.hessian;
+  best.smallest_curvature = here.hessian.size() == 0 ? 1
+                                                     : Eigen::SelfAdjointEigenSolver<MatrixXd>(
+                                                           here.hessian, Eigen::EigenvaluesOnly)
+                                                           .eigenvalues()[0];
+  return best;
+}
+
 }  // namespace rapport::detail

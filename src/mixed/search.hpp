@@ -28,6 +28,12 @@ Minimum find_minimum(const std::function<void(const Eigen::VectorXd&, Derivative
                      const Eigen::VectorXd& start, Index iterations,
                      const Eigen::MatrixXd& hessian = {});
 
+/// The same where `f` fills the Hessian too: Newton steps in a trust region, until a step would
+/// change the value by less than `tolerance`.
+Minimum find_minimum_by_newton(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
+                               const Eigen::VectorXd& start, Index iterations,
+                               double tolerance = 1e-12);
+
 /// The first part of find_minimum: BFGS until the gradient is below `gradient_tolerance`. Its
 /// argument and Hessian are a start for the minimum of a function nearby.
 Optimum approach_minimum(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,

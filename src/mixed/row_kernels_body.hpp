@@ -1,0 +1,201 @@
+// Log-likelihoods of rows for RowSource, under the rules of lanes_body.hpp.
+
+#include "lanes_body.hpp"
+
+/// Σ log of factors in [1, 4], one logarithm for many of them.
+struct LogSum {
+  Lanes sum = {};
+  Lanes product = {1, 1, 1, 1};
+  int factors = 0;
+
+  void multiply(const Lanes& factor) {
+    product *= factor;
+    if (++factors < 256) return;
+    sum += log_of(product);
+    product = same(1);
+    factors = 0;
+  }
+  [[nodiscard]] Lanes log() const { return sum + log_of(product); }
+};
+
+/// The derivatives of log(1 + e^x); its value is max(x, 0) + log `factor`.
+struct Softplus {
+  Lanes odds;  ///< e^{−|x|}
+  Lanes factor, first, second, third, fourth;
+
+  [[gnu::always_inline]] explicit Softplus(const Lanes& x) {
+    odds = exp_of(-absolute(x));
+    factor = 1.0 + odds;
+    const Lanes share = 1.0 / factor;
+    const Lanes rest = odds * share;
+    first = x > same(0) ? share : rest;
+    second = rest * share;
+    third = second * (1.0 - 2.0 * first);
+    fourth = second * (1.0 - 6.0 * second);
+  }
+};
+
+/// The rows of a block one after the other: `row(position, j)`.
+template <class Row>
+inline void for_rows(const RowSource& source, long block, const Row& row) {
+  const long first = source.first[block];
+  const long rows = source.rows[block];
+  for (long j = 0; j < rows; ++j) row(first + group_lanes * j, j);
+}
+
+constexpr bool has_family_slope(RowOrder order) {
+  return order == RowOrder::slope || order >= RowOrder::gradient;
+}
+
+template <RowOrder order>
+inline void store_eta(const RowOutput& out, long j, const Lanes& first, const Lanes& second,
+                      const Lanes& third, const Lanes& fourth) {
+  lanes_at(out.eta[0], j) = first;
+  if constexpr (order >= RowOrder::curvature) lanes_at(out.eta[1], j) = second;
+  if constexpr (order >= RowOrder::third) lanes_at(out.eta[2], j) = third;
+  if constexpr (order >= RowOrder::hessian) lanes_at(out.eta[3], j) = fourth;
+}
+
+/// ℓ = w (yη − log(1 + e^η)).
+template <RowOrder order>
+inline void binomial_logit_rows(const RowSource& source, long block, const double* eta,
+                                const RowOutput& out) {
+  Lanes value = {};
+  LogSum logs;
+  for_rows(source, block, [&](long at, long j) {
+    const Lanes w = lanes_at(source.weight + at);
+    const Lanes y = lanes_at(source.response + at);
+    const Lanes x = lanes_at(eta, j);
+    const Softplus g(x);
+    value += w * (y * x - larger(x, same(0)));
+    if (source.unit_weights) {
+      logs.multiply(1.0 + w * (g.factor - 1.0));
+    } else {
+      value -= w * log_of(g.factor);
+    }
+    store_eta<order>(out, j, w * (y - g.first), -w * g.second, -w * g.third, -w * g.fourth);
+  });
+  lanes_at(out.value) = value - logs.log();
+}
+
+/// ℓ = w (yη − e^η).
+template <RowOrder order>
+inline void poisson_log_rows(const RowSource& source, long block, const double* eta,
+                             const RowOutput& out) {
+  Lanes value = {};
+  for_rows(source, block, [&](long at, long j) {
+    const Lanes w = lanes_at(source.weight + at);
+    const Lanes wy = w * lanes_at(source.response + at);
+    const Lanes x = lanes_at(eta, j);
+    const Lanes mu = w * exp_of(x);
+    value += wy * x - mu;
+    store_eta<order>(out, j, wy - mu, -mu, -mu, -mu);
+  });
+  lanes_at(out.value) = value;
+}
+
+/// ℓ = w (yη − (y + k) log(1 + e^{η − ψ})), ψ = log k; the rest is constant in η.
+template <RowOrder order>
+inline void negative_binomial_rows(const RowSource& source, long block, const double* eta,
+                                   const RowOutput& out) {
+  Lanes value = {};
+  const Lanes k = exp_of(same(source.log_size));
+  for_rows(source, block, [&](long at, long j) {
+    const Lanes w = lanes_at(source.weight + at);
+    const Lanes y = lanes_at(source.response + at);
+    const Lanes x = lanes_at(eta, j);
+    const Lanes tau = x - source.log_size;
+    const Softplus g(tau);
+    const Lanes total = w * (y + k);
+    // For small odds log(1 + e) loses digits that k multiplies; its series keeps them.
+    const Lanes e = g.odds;
+    const Lanes series = e * (1.0 - e * (0.5 - e * (1.0 / 3 - 0.25 * e)));
+    const Lanes softplus = tau < same(-10) ? series : larger(tau, same(0)) + log_of(g.factor);
+    value += w * y * x - total * softplus;
+    store_eta<order>(out, j, w * y - total * g.first, -total * g.second, -total * g.third,
+                     -total * g.fourth);
+    const Lanes wk = w * k;
+    if constexpr (has_family_slope(order))
+      lanes_at(out.family[0][0], j) = total * g.first - wk * softplus;
+    if constexpr (order >= RowOrder::gradient) {
+      lanes_at(out.family[0][1], j) = total * g.second - wk * g.first;
+      lanes_at(out.family[0][2], j) = total * g.third - wk * g.second;
+      if constexpr (order >= RowOrder::hessian) {
+        lanes_at(out.family[0][3], j) = total * g.fourth - wk * g.third;
+        lanes_at(out.pair[0][0], j) = wk * (2.0 * g.first - softplus) - total * g.second;
+        lanes_at(out.pair[0][1], j) = wk * (2.0 * g.second - g.first) - total * g.third;
+        lanes_at(out.pair[0][2], j) = wk * (2.0 * g.third - g.second) - total * g.fourth;
+      }
+    }
+  });
+  lanes_at(out.value) = value;
+}
+
+/// ℓ = w log(F(θ_c − η) − F(θ_{c−1} − η)) = −w (g(η − θ_c) + g(θ_{c−1} − η)) + constant in η, g(x)
+/// = log(1 + e^x).
+template <RowOrder order>
+inline void cumulative_logit_rows(const RowSource& source, long block, const double* eta,
+                                  const RowOutput& out) {
+  Lanes value = {};
+  LogSum logs;
+  for_rows(source, block, [&](long at, long j) {
+    const Lanes w = lanes_at(source.weight + at);
+    const Lanes x = lanes_at(eta, j);
+    const Lanes above = x - lanes_at(source.upper + at);
+    const Lanes below = lanes_at(source.lower + at) - x;
+    const Softplus a(above);
+    const Softplus b(below);
+    value -= w * (larger(above, same(0)) + larger(below, same(0)));
+    if (source.unit_weights) {
+      logs.multiply(1.0 + w * (a.factor * b.factor - 1.0));
+    } else {
+      value -= w * log_of(a.factor * b.factor);
+    }
+    store_eta<order>(out, j, w * (b.first - a.first), -w * (a.second + b.second),
+                     w * (b.third - a.third), -w * (a.fourth + b.fourth));
+    if constexpr (has_family_slope(order)) {
+      lanes_at(out.family[0][0], j) = w * a.first;
+      lanes_at(out.family[1][0], j) = -w * b.first;
+    }
+    if constexpr (order >= RowOrder::gradient) {
+      lanes_at(out.family[0][1], j) = w * a.second;
+      lanes_at(out.family[0][2], j) = w * a.third;
+      lanes_at(out.family[1][1], j) = w * b.second;
+      lanes_at(out.family[1][2], j) = -w * b.third;
+    }
+    if constexpr (order >= RowOrder::hessian) {
+      lanes_at(out.family[0][3], j) = w * a.fourth;
+      lanes_at(out.family[1][3], j) = w * b.fourth;
+      lanes_at(out.pair[0][0], j) = -w * a.second;
+      lanes_at(out.pair[0][1], j) = -w * a.third;
+      lanes_at(out.pair[0][2], j) = -w * a.fourth;
+      for (int k = 0; k < 3; ++k) lanes_at(out.pair[1][k], j) = Lanes{};
+      lanes_at(out.pair[2][0], j) = -w * b.second;
+      lanes_at(out.pair[2][1], j) = w * b.third;
+      lanes_at(out.pair[2][2], j) = -w * b.fourth;
+    }
+  });
+  lanes_at(out.value) = value - logs.log();
+}
+
+#define RAPPORT_ROW_KERNEL(name)                                                           \
+  inline void name(const RowSource& source, long block, const double* eta, RowOrder order, \
+                   const RowOutput& out) {                                                 \
+    switch (order) {                                                                       \
+      case RowOrder::slope:                                                                \
+        return name##_rows<RowOrder::slope>(source, block, eta, out);                      \
+      case RowOrder::curvature:                                                            \
+        return name##_rows<RowOrder::curvature>(source, block, eta, out);                  \
+      case RowOrder::third:                                                                \
+        return name##_rows<RowOrder::third>(source, block, eta, out);                      \
+      case RowOrder::gradient:                                                             \
+        return name##_rows<RowOrder::gradient>(source, block, eta, out);                   \
+      case RowOrder::hessian:                                                              \
+        return name##_rows<RowOrder::hessian>(source, block, eta, out);                    \
+    }                                                                                      \
+  }
+RAPPORT_ROW_KERNEL(binomial_logit)
+RAPPORT_ROW_KERNEL(poisson_log)
+RAPPORT_ROW_KERNEL(negative_binomial)
+RAPPORT_ROW_KERNEL(cumulative_logit)
+#undef RAPPORT_ROW_KERNEL
