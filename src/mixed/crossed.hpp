@@ -2,6 +2,7 @@
 
 #include <rapport/mixed/cross_products.hpp>
 
+#include "supernodal.hpp"
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -10,15 +11,18 @@ namespace rapport {
 
 /// Cross-products of levels that are not all nested.
 ///
-/// The level with most groups is eliminated group by group, as in NestedCrossProducts: Z_i = QR, C
-/// = Q'[Z of the other levels, X, y], where C has only the columns of the groups that i meets. The
-/// other levels together form one dense root, whose effects are scaled by their Λ: u = Λ⁻¹b, and I
-/// + Λ'Z'V₁⁻¹ZΛ is factorised (V₁: the part of V of the eliminated level).
+/// The level with most groups, the leaves, is eliminated group by group, as in NestedCrossProducts:
+/// Z_i = QR, C = Q'[Z of the other levels, X, y], where C has only the columns of the groups that
+/// the leaf meets. The other levels together form one sparse root, whose effects are scaled by
+/// their Λ: u = Λ⁻¹b, and I + Λ'GΛ with G = Z'V₁⁻¹Z (V₁: the part of V of the leaves) is
+/// factorised; derivatives need its inverse only where the factor has entries.
 class CrossedCrossProducts final : public CrossProducts {
  public:
+  /// Throws DataError where the factor of the root would not fit into memory.
   CrossedCrossProducts(const ModelColumns& columns, CovarianceStructure structure);
 
   [[nodiscard]] Index fixed_columns() const override { return fixed_columns_; }
+  [[nodiscard]] bool has_moments() const override;
   [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
   [[nodiscard]] GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
                                             const WeightedGram& at,
@@ -36,69 +40,99 @@ class CrossedCrossProducts final : public CrossProducts {
   [[nodiscard]] std::vector<Eigen::MatrixXd> mean_effect_grams() const override;
 
  private:
-  /// A group of the eliminated level.
-  struct Leaf {
-    Eigen::MatrixXd r;                ///< q × q, upper triangular
-    std::vector<Index> root_columns;  ///< of the root, that the group meets
-    Eigen::MatrixXd c;                ///< q × (root_columns + M)
-  };
   struct RootLevel {
     Index size;
     Index n_groups;
-    Index first;  ///< its first column in the root
+    std::vector<Index> column;  ///< of the root, the first of each group
   };
-  struct Node;
-  struct Root;
-  struct SecondOrder;
-  struct Kept;
+  /// A leaf's entry in a column of the root.
+  struct Entry {
+    Index place;  ///< in `met`
+    std::int32_t leaf;
+  };
+  /// What does not depend on values; copies of an object share it.
+  struct Layout {
+    std::vector<RootLevel> levels;
+    SupernodalPattern root;
+    std::vector<std::int32_t> column_level;  ///< of each column of the root
+    std::vector<Index> first;                ///< of each leaf, in `met`; leaves + 1
+    std::vector<std::int32_t> met;           ///< columns of the root, ascending within a leaf
+    std::vector<Index> column_first;         ///< of each column, in `entries`
+    std::vector<Entry> entries;
+
+    [[nodiscard]] Index n_leaves() const { return static_cast<Index>(first.size()) - 1; }
+  };
+  struct Leaves;
+  struct Solved;
   struct Sweep;
+  struct SecondOrder;
+  struct Probes;
 
   CrossedCrossProducts(const CrossedCrossProducts&) = default;
+
+  // Compression.
+  [[nodiscard]] static std::shared_ptr<const Layout> make_layout(const ModelColumns& columns);
   void compress(const ModelColumns& columns);
-  [[nodiscard]] std::vector<Index> columns_of_row(const ModelColumns& columns, Index row) const;
-  void compress_leaf(const ModelColumns& columns, const std::vector<Index>& rows, Leaf& leaf);
-  [[nodiscard]] Node leaf_node(const Leaf& leaf, const Eigen::MatrixXd& factor) const;
-  /// Gram matrix of [Z of the root, X, y] weighted by V₁⁻¹; adds log|V₁|.
-  [[nodiscard]] Eigen::MatrixXd root_gram(const Eigen::MatrixXd& leaf_factor,
-                                          double& log_determinant) const;
-  /// Multiplies the root's rows by Λ' (or the transpose of other q × q matrices, one a level).
-  void multiply_rows(Eigen::Ref<Eigen::MatrixXd> rows,
-                     const std::vector<Eigen::MatrixXd>& factors) const;
-  /// `lower` receives the Cholesky factor of I + Ĝ.
-  [[nodiscard]] Root solve_root(const Eigen::MatrixXd& gram,
-                                const std::vector<Eigen::MatrixXd>& factors,
-                                Eigen::MatrixXd& lower) const;
-  /// Adds what derivatives need: the inverse and the predictor.
-  void invert_root(const Eigen::MatrixXd& gram, const std::vector<Eigen::MatrixXd>& factors,
-                   const Eigen::MatrixXd& lower, Root& root) const;
+  void compress_leaf(const ModelColumns& columns, Index leaf, const std::vector<Index>& rows);
+
+  // The leaves and the root.
+  [[nodiscard]] Index n_leaves() const { return layout_->n_leaves(); }
+  [[nodiscard]] Leaves whiten(const Eigen::MatrixXd& factor) const;
+  /// Lower triangle of matrix += scale · Σ left'right over the leaves, in the places of their
+  /// columns.
+  void add_leaf_products(const Eigen::MatrixXd& left, const Eigen::MatrixXd& right, double scale,
+                         SupernodalMatrix& matrix) const;
+  /// b N b' of every leaf, side by side: q × q·leaves.
+  [[nodiscard]] Eigen::MatrixXd leaf_forms(const Eigen::MatrixXd& b,
+                                           const SupernodalMatrix& matrix) const;
+  /// matrix := T'·matrix·T for a block-diagonal T, one block a group; a block for each level, those
+  /// of the root from 1.
+  void scale_root(const std::vector<Eigen::MatrixXd>& blocks, SupernodalMatrix& matrix) const;
+  /// Each leaf's entries := entries · T.
+  void scale_entries(const std::vector<Eigen::MatrixXd>& blocks, Eigen::MatrixXd& entries) const;
+  /// rows := T'·rows.
+  void scale_rows(const std::vector<Eigen::MatrixXd>& blocks,
+                  Eigen::Ref<Eigen::MatrixXd> rows) const;
+  [[nodiscard]] std::shared_ptr<Solved> solve(const std::vector<Eigen::MatrixXd>& factors) const;
+
+  // Derivatives.
   [[nodiscard]] SecondOrder second_order(const std::vector<Eigen::MatrixXd>& factors,
                                          const WeightedGram& at,
                                          const Eigen::MatrixXd& projection) const;
+  [[nodiscard]] Sweep prepare_sweep(const std::vector<Eigen::MatrixXd>& factors,
+                                    const WeightedGram& known,
+                                    const Eigen::MatrixXd& projection) const;
+  void add_leaf_terms(const Sweep& sweep, std::vector<Eigen::MatrixXd>& moves,
+                      SecondOrder& result) const;
+  void add_root_terms(const Sweep& sweep, std::vector<Eigen::MatrixXd>& moves,
+                      SecondOrder& result) const;
+  [[nodiscard]] SecondOrder second_order_at_zero(const Eigen::MatrixXd& projection) const;
 
-  /// Lower triangle of gram += scale · left'right, in the places of the leaf's columns.
-  void add_outer(const Leaf& leaf, const Eigen::MatrixXd& left, const Eigen::MatrixXd& right,
-                 double scale, Eigen::MatrixXd& gram) const;
-  /// Rows on the scale of b = Λu from those of u.
-  [[nodiscard]] Eigen::MatrixXd on_effects(Eigen::MatrixXd rows,
-                                           const std::vector<Eigen::MatrixXd>& factors) const;
-  /// ΛVΛ' of an inverse V on the scale of u.
-  [[nodiscard]] Eigen::MatrixXd effects_covariance(
-      const Eigen::MatrixXd& inverse, const std::vector<Eigen::MatrixXd>& factors) const;
-  void add_leaf_terms(const Eigen::MatrixXd& leaf_factor, Sweep& sweep, SecondOrder& result) const;
-  void add_tangent_terms(Sweep& sweep, SecondOrder& result) const;
-  void add_own_terms(Sweep& sweep, SecondOrder& result) const;
-  [[nodiscard]] const RootLevel& level_of(Index coordinate) const;
+  void draw_remainder(const Eigen::VectorXd& effects, const Eigen::VectorXd& coefficients,
+                      double sigma, RandomStream& stream);
+
+  // tr(V⁻¹V_kV⁻¹V_l).
+  [[nodiscard]] bool has_dense_root() const;
+  [[nodiscard]] Eigen::MatrixXd information(const Sweep& sweep) const;
+  [[nodiscard]] Eigen::MatrixXd dense_information(const Sweep& sweep) const;
   [[nodiscard]] double own_trace(const Sweep& sweep, Index k, Index l) const;
-  [[nodiscard]] double mixed_trace(const Sweep& sweep, Index k, Index l) const;
+  [[nodiscard]] Eigen::MatrixXd estimated_information(const Sweep& sweep) const;
+  [[nodiscard]] Probes make_probes(const Sweep& sweep) const;
+  [[nodiscard]] double probe_sum(const Sweep& sweep, const Probes& probes, Index k, Index l) const;
+  [[nodiscard]] Eigen::MatrixXd own_block(const Sweep& sweep, Index level, Index group) const;
+  [[nodiscard]] const RootLevel& level_of(Index coordinate) const;
 
   CovarianceStructure structure_;
   Index fixed_columns_;
   Index leaf_size_;
-  std::vector<RootLevel> root_levels_;
-  Index root_size_ = 0;
-  std::vector<Leaf> leaves_;
-  Eigen::MatrixXd remainder_;  ///< residual Gram matrix of [Z of the root, X, y]
-  Index residual_rows_ = 0;    ///< dimension of the space of those residuals
+  std::shared_ptr<const Layout> layout_;
+  Eigen::MatrixXd leaf_r_;           ///< q × q·leaves: R side by side
+  Eigen::MatrixXd leaf_c_;           ///< q × met: C of the root's columns
+  Eigen::MatrixXd leaf_fixed_;       ///< M × q·leaves: C' of [X y]
+  SupernodalMatrix remainder_;       ///< residual Gram matrix of the root's Z
+  Eigen::MatrixXd remainder_cross_;  ///< root × M: of the root's Z and [X y]
+  Eigen::MatrixXd remainder_fixed_;  ///< M × M: of [X y]
+  Index residual_rows_ = 0;          ///< dimension of the space of those residuals
 };
 
 }  // namespace rapport

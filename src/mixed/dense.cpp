@@ -1,114 +1,231 @@
 #include "dense.hpp"
 
-#include <Eigen/Cholesky>
-
 #include "dense_kernels.hpp"
-#include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace rapport {
 namespace {
 
 using Eigen::MatrixXd;
-using Block = Eigen::Ref<MatrixXd>;
 
-constexpr Index block_size = 96;
+/// Below this many columns, loops.
+constexpr Index small = 24;
 
-#if defined(RAPPORT_X86_64_V3_KERNELS)
-/// Runs the kernel if the processor has it and the work is worth packing.
-bool run_kernel(Block c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
+/// Where to split n columns in two.
+Index half_of(Index n) { return (n / 2 + 7) / 8 * 8; }
+
+/// Runs the kernel if the processor has one and the work is worth packing.
+bool run_kernel(DenseBlock c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
                 Index inner) {
-  constexpr Index small = 16;
-  if (!has_x86_64_v3() || c.rows() < small || inner < small) return false;
-  std::vector<double> scratch(static_cast<std::size_t>(product_scratch_size(c.cols())));
-  product_x86_64_v3({c.rows(), c.cols(), inner}, alpha, a, b, c.data(), c.outerStride(),
-                    scratch.data());
+  constexpr Index worth_packing = 8;
+  const ProductKernel kernel = product_kernel();
+  if (kernel == nullptr || c.rows() < worth_packing || inner < worth_packing) return false;
+  const ProductSize size = {c.rows(), c.cols(), inner};
+  thread_local std::vector<double> scratch;
+  const auto needed = static_cast<std::size_t>(product_scratch_size(size));
+  if (scratch.size() < needed) scratch.resize(needed);
+  kernel(size, alpha, a, b, c.data(), c.outerStride(), scratch.data());
   return true;
 }
-#else
-bool run_kernel(Block, double, const StridedMatrix&, const StridedMatrix&, Index) { return false; }
-#endif
 
 StridedMatrix plain(const MatrixView& m) { return {m.data(), 1, m.outerStride()}; }
 StridedMatrix transposed(const MatrixView& m) { return {m.data(), m.outerStride(), 1}; }
 
-}  // namespace
-
-bool has_x86_64_v3() {
-#if defined(RAPPORT_X86_64_V3_KERNELS)
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                          __builtin_cpu_supports("bmi2");
-  return has;
-#else
-  return false;
-#endif
+/// c += a'a, lower triangle.
+void add_lower_gram(DenseBlock c, const MatrixView& a) {
+  const Index n = c.rows();
+  if (n <= 4 * small) return add_transposed_product(c, 1, a, a);
+  const Index k = half_of(n);
+  add_lower_gram(c.topLeftCorner(k, k), a.leftCols(k));
+  add_transposed_product(c.bottomLeftCorner(n - k, k), 1, a.rightCols(n - k), a.leftCols(k));
+  add_lower_gram(c.bottomRightCorner(n - k, n - k), a.rightCols(n - k));
 }
 
-void add_product(Block c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, plain(a), plain(b), a.cols())) c.noalias() += alpha * a * b;
+/// c += alpha · b · t for a lower triangular t with zeros above.
+void add_times_lower(DenseBlock c, double alpha, const MatrixView& b, const MatrixView& t) {
+  const Index n = t.rows();
+  if (n <= 4 * small) return add_product(c, alpha, b, t);
+  const Index k = half_of(n);
+  add_times_lower(c.leftCols(k), alpha, b.leftCols(k), t.topLeftCorner(k, k));
+  add_product(c.leftCols(k), alpha, b.rightCols(n - k), t.bottomLeftCorner(n - k, k));
+  add_times_lower(c.rightCols(n - k), alpha, b.rightCols(n - k), t.bottomRightCorner(n - k, n - k));
 }
 
-void add_product_transposed(Block c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, plain(a), transposed(b), a.cols()))
-    c.noalias() += alpha * a * b.transpose();
+/// c += alpha · t · b.
+void add_lower_times(DenseBlock c, double alpha, const MatrixView& t, const MatrixView& b) {
+  const Index n = t.rows();
+  if (n <= 4 * small) return add_product(c, alpha, t, b);
+  const Index k = half_of(n);
+  add_lower_times(c.topRows(k), alpha, t.topLeftCorner(k, k), b.topRows(k));
+  add_product(c.bottomRows(n - k), alpha, t.bottomLeftCorner(n - k, k), b.topRows(k));
+  add_lower_times(c.bottomRows(n - k), alpha, t.bottomRightCorner(n - k, n - k),
+                  b.bottomRows(n - k));
 }
 
-void add_transposed_product(Block c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, transposed(a), plain(b), a.rows()))
-    c.noalias() += alpha * a.transpose() * b;
+/// c += t' · b.
+void add_transposed_lower_times(DenseBlock c, const MatrixView& t, const MatrixView& b) {
+  const Index n = t.rows();
+  if (n <= 4 * small) return add_transposed_product(c, 1, t, b);
+  const Index k = half_of(n);
+  add_transposed_lower_times(c.topRows(k), t.topLeftCorner(k, k), b.topRows(k));
+  add_transposed_product(c.topRows(k), 1, t.bottomLeftCorner(n - k, k), b.bottomRows(n - k));
+  add_transposed_lower_times(c.bottomRows(n - k), t.bottomRightCorner(n - k, n - k),
+                             b.bottomRows(n - k));
 }
 
-bool factor_in_place(MatrixXd& matrix) {
-  const Index n = matrix.rows();
-  for (Index k = 0; k < n; k += block_size) {
-    const Index size = std::min(block_size, n - k);
-    const Index below = n - k - size;
-    const Eigen::LLT<MatrixXd> diagonal(matrix.block(k, k, size, size));
-    if (diagonal.info() != Eigen::Success) return false;
-    const MatrixXd lower = diagonal.matrixL();
-    matrix.block(k, k, size, size) = lower;
-    matrix.block(k, k + size, size, below).setZero();
-    if (below == 0) break;
-    const MatrixXd inverse =
-        lower.triangularView<Eigen::Lower>().solve(MatrixXd::Identity(size, size));
-    MatrixXd panel = MatrixXd::Zero(below, size);
-    add_product_transposed(panel, 1, matrix.block(k + size, k, below, size), inverse);
-    matrix.block(k + size, k, below, size) = panel;
-    for (Index j = 0; j < below; j += block_size) {
-      const Index width = std::min(block_size, below - j);
-      add_product_transposed(matrix.block(k + size + j, k + size + j, below - j, width), -1,
-                             panel.bottomRows(below - j), panel.middleRows(j, width));
-    }
+bool factor_small(DenseBlock a) {
+  const Index n = a.cols();
+  for (Index j = 0; j < n; ++j) {
+    for (Index k = 0; k < j; ++k)
+      a.col(j).tail(a.rows() - j) -= a(j, k) * a.col(k).tail(a.rows() - j);
+    const double pivot = a(j, j);
+    if (!(pivot > 0) || !std::isfinite(pivot)) return false;
+    a.col(j).tail(a.rows() - j) *= 1 / std::sqrt(pivot);
   }
   return true;
 }
 
-MatrixXd inverse_of_factored(const MatrixXd& lower) {
+void invert_small(const MatrixView& lower, DenseBlock inverse) {
   const Index n = lower.rows();
-  // L⁻¹ by rows of blocks: its row i is −L_ii⁻¹ Σ_k L_ik (L⁻¹)_k.
-  MatrixXd root = MatrixXd::Zero(n, n);
-  constexpr Index stripe = 2 * block_size;
-  for (Index i = 0; i < n; i += block_size) {
-    const Index size = std::min(block_size, n - i);
-    const MatrixXd diagonal = lower.block(i, i, size, size)
-                                  .triangularView<Eigen::Lower>()
-                                  .solve(MatrixXd::Identity(size, size));
-    root.block(i, i, size, size) = diagonal;
-    for (Index j = 0; j < i; j += stripe) {
-      const Index width = std::min(stripe, i - j);
-      MatrixXd sum = MatrixXd::Zero(size, width);
-      add_product(sum, 1, lower.block(i, j, size, i - j), root.block(j, j, i - j, width));
-      add_product(root.block(i, j, size, width), -1, diagonal, sum);
+  for (Index j = 0; j < n; ++j) {
+    auto column = inverse.col(j);
+    column[j] = 1;
+    for (Index k = j; k < n; ++k) {
+      column[k] /= lower(k, k);
+      column.tail(n - k - 1) -= column[k] * lower.col(k).tail(n - k - 1);
     }
   }
-  MatrixXd inverse = MatrixXd::Zero(n, n);
-  for (Index i = 0; i < n; i += block_size) {
-    const Index size = std::min(block_size, n - i);
-    add_transposed_product(inverse.block(i, 0, size, i + size), 1, root.block(i, i, n - i, size),
-                           root.block(i, 0, n - i, i + size));
+}
+
+/// `inverse` is zero before.
+void invert_lower(const MatrixView& lower, DenseBlock inverse) {
+  const Index n = lower.rows();
+  if (n <= small) return invert_small(lower, inverse);
+  const Index k = half_of(n);
+  invert_lower(lower.topLeftCorner(k, k), inverse.topLeftCorner(k, k));
+  invert_lower(lower.bottomRightCorner(n - k, n - k), inverse.bottomRightCorner(n - k, n - k));
+  MatrixXd product = MatrixXd::Zero(n - k, k);
+  add_times_lower(product, 1, lower.bottomLeftCorner(n - k, k), inverse.topLeftCorner(k, k));
+  add_lower_times(inverse.bottomLeftCorner(n - k, k), -1, inverse.bottomRightCorner(n - k, n - k),
+                  product);
+}
+
+/// c += R'R, lower triangle.
+void add_gram_of_lower(DenseBlock c, const MatrixView& r) {
+  const Index n = r.rows();
+  if (n <= 4 * small) return add_transposed_product(c, 1, r, r);
+  const Index k = half_of(n);
+  add_gram_of_lower(c.topLeftCorner(k, k), r.topLeftCorner(k, k));
+  add_lower_gram(c.topLeftCorner(k, k), r.bottomLeftCorner(n - k, k));
+  add_transposed_lower_times(c.bottomLeftCorner(n - k, k), r.bottomRightCorner(n - k, n - k),
+                             r.bottomLeftCorner(n - k, k));
+  add_gram_of_lower(c.bottomRightCorner(n - k, n - k), r.bottomRightCorner(n - k, n - k));
+}
+
+}  // namespace
+
+#if defined(RAPPORT_X86_64_V3_KERNELS)
+bool has_x86_64_v3() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("bmi2");
+  return has;
+}
+
+ProductKernel product_kernel() {
+  static const bool has_v4 =
+      has_x86_64_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512cd");
+  if (has_v4) return product_x86_64_v4;
+  return has_x86_64_v3() ? product_x86_64_v3 : nullptr;
+}
+#else
+bool has_x86_64_v3() { return false; }
+
+ProductKernel product_kernel() { return nullptr; }
+#endif
+
+void add_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
+  if (!run_kernel(c, alpha, plain(a), plain(b), a.cols())) c.noalias() += alpha * a * b;
+}
+
+void add_product_transposed(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
+  if (!run_kernel(c, alpha, plain(a), transposed(b), a.cols()))
+    c.noalias() += alpha * a * b.transpose();
+}
+
+void add_transposed_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
+  if (!run_kernel(c, alpha, transposed(a), plain(b), a.rows()))
+    c.noalias() += alpha * a.transpose() * b;
+}
+
+void add_lower_square(DenseBlock c, double alpha, const MatrixView& a) {
+  const Index n = c.rows();
+  if (n <= 4 * small) return add_product_transposed(c, alpha, a, a);
+  const Index k = half_of(n);
+  add_lower_square(c.topLeftCorner(k, k), alpha, a.topRows(k));
+  add_product_transposed(c.bottomLeftCorner(n - k, k), alpha, a.bottomRows(n - k), a.topRows(k));
+  add_lower_square(c.bottomRightCorner(n - k, n - k), alpha, a.bottomRows(n - k));
+}
+
+bool factor_panel(DenseBlock panel) {
+  const Index n = panel.cols();
+  const Index rows = panel.rows();
+  if (n <= small) {
+    if (rows <= 2 * small) return factor_small(panel);
+    if (!factor_small(panel.topRows(n))) return false;
+    MatrixXd inverse = MatrixXd::Zero(n, n);
+    invert_small(panel.topRows(n), inverse);
+    const MatrixXd below = panel.bottomRows(rows - n);
+    panel.bottomRows(rows - n).setZero();
+    add_product_transposed(panel.bottomRows(rows - n), 1, below, inverse);
+    return true;
   }
-  inverse.triangularView<Eigen::StrictlyUpper>() = inverse.transpose();
+  const Index k = half_of(n);
+  if (!factor_panel(panel.leftCols(k))) return false;
+  const auto top = panel.block(k, 0, n - k, k);
+  add_lower_square(panel.block(k, k, n - k, n - k), -1, top);
+  if (rows > n)
+    add_product_transposed(panel.bottomRightCorner(rows - n, n - k), -1,
+                           panel.bottomLeftCorner(rows - n, k), top);
+  return factor_panel(panel.bottomRightCorner(rows - k, n - k));
+}
+
+MatrixXd inverse_of_lower(const MatrixView& lower) {
+  MatrixXd inverse = MatrixXd::Zero(lower.rows(), lower.rows());
+  invert_lower(lower, inverse);
   return inverse;
+}
+
+MatrixXd lower_gram(const MatrixView& lower) {
+  MatrixXd gram = MatrixXd::Zero(lower.rows(), lower.rows());
+  add_gram_of_lower(gram, lower);
+  return gram;
+}
+
+void solve_lower_triangle(const MatrixView& lower, DenseBlock x) {
+  const Index n = lower.rows();
+  if (n <= small) {
+    lower.triangularView<Eigen::Lower>().solveInPlace(x);
+    return;
+  }
+  const Index k = half_of(n);
+  solve_lower_triangle(lower.topLeftCorner(k, k), x.topRows(k));
+  add_product(x.bottomRows(n - k), -1, lower.bottomLeftCorner(n - k, k), x.topRows(k));
+  solve_lower_triangle(lower.bottomRightCorner(n - k, n - k), x.bottomRows(n - k));
+}
+
+void solve_transposed_triangle(const MatrixView& lower, DenseBlock x) {
+  const Index n = lower.rows();
+  if (n <= small) {
+    lower.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
+    return;
+  }
+  const Index k = half_of(n);
+  solve_transposed_triangle(lower.bottomRightCorner(n - k, n - k), x.bottomRows(n - k));
+  add_transposed_product(x.topRows(k), -1, lower.bottomLeftCorner(n - k, k), x.bottomRows(n - k));
+  solve_transposed_triangle(lower.topLeftCorner(k, k), x.topRows(k));
 }
 
 }  // namespace rapport

@@ -4,22 +4,31 @@
 
 namespace rapport {
 
-/// Dense linear algebra for large symmetric matrices, on the widest instructions of the processor.
+/// Dense linear algebra for large matrices, on the widest instructions of the processor. Recursive
+/// throughout, so that nearly all work is matrix products (Elmroth, Gustavson, Jonsson & Kågström
+/// 2004).
+
+using DenseBlock = Eigen::Ref<Eigen::MatrixXd>;
 
 /// c += alpha · a · b.
-void add_product(Eigen::Ref<Eigen::MatrixXd> c, double alpha, const MatrixView& a,
-                 const MatrixView& b);
+void add_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b);
 /// c += alpha · a · b'.
-void add_product_transposed(Eigen::Ref<Eigen::MatrixXd> c, double alpha, const MatrixView& a,
-                            const MatrixView& b);
+void add_product_transposed(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b);
 /// c += alpha · a' · b.
-void add_transposed_product(Eigen::Ref<Eigen::MatrixXd> c, double alpha, const MatrixView& a,
-                            const MatrixView& b);
+void add_transposed_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b);
+/// The lower triangle of c += alpha · a · a'; what stands above is undefined afterwards.
+void add_lower_square(DenseBlock c, double alpha, const MatrixView& a);
 
-/// Replaces a positive definite matrix by its lower Cholesky factor (the upper triangle is 0);
-/// false if it is not positive definite.
-[[nodiscard]] bool factor_in_place(Eigen::MatrixXd& matrix);
-/// (LL')⁻¹ for a lower triangular L.
-[[nodiscard]] Eigen::MatrixXd inverse_of_factored(const Eigen::MatrixXd& lower);
+/// Replaces the lower triangle of the square on top by its Cholesky factor L and the rows B below
+/// by BL⁻ᵀ; what stands above the diagonal is undefined. False if it is not positive definite.
+[[nodiscard]] bool factor_panel(DenseBlock panel);
+/// L⁻¹ of the lower triangle of a square, with zeros above.
+[[nodiscard]] Eigen::MatrixXd inverse_of_lower(const MatrixView& lower);
+/// The lower triangle of R'R for a lower triangular R; what stands above is undefined.
+[[nodiscard]] Eigen::MatrixXd lower_gram(const MatrixView& lower);
+/// x := L⁻¹x for the lower triangle of a square.
+void solve_lower_triangle(const MatrixView& lower, DenseBlock x);
+/// x := L⁻ᵀx.
+void solve_transposed_triangle(const MatrixView& lower, DenseBlock x);
 
 }  // namespace rapport

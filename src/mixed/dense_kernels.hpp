@@ -1,6 +1,6 @@
 #pragma once
 
-// A matrix product on raw memory for processors with AVX2 and FMA; under the rules of
+// A matrix product on raw memory for processors with wide vectors; under the rules of
 // leaf_kernels.hpp.
 
 #include <cstddef>
@@ -24,17 +24,26 @@ inline constexpr std::ptrdiff_t product_inner_block = 256;
 inline constexpr std::ptrdiff_t product_row_block = 96;
 
 /// Doubles of scratch memory that a product needs.
-constexpr std::ptrdiff_t product_scratch_size(std::ptrdiff_t columns) {
-  return product_inner_block * (columns + 3 + product_row_block) + 48;
+constexpr std::ptrdiff_t product_scratch_size(const ProductSize& size) {
+  const std::ptrdiff_t inner = size.inner < product_inner_block ? size.inner : product_inner_block;
+  return inner * (size.columns + 8 + product_row_block);
 }
 
-#if defined(RAPPORT_X86_64_V3_KERNELS)
 /// c (column stride `c_column`) += alpha · a · b.
+using ProductKernel = void (*)(const ProductSize& size, double alpha, const StridedMatrix& a,
+                               const StridedMatrix& b, double* c, std::ptrdiff_t c_column,
+                               double* scratch);
+
+#if defined(RAPPORT_X86_64_V3_KERNELS)
 void product_x86_64_v3(const ProductSize& size, double alpha, const StridedMatrix& a,
+                       const StridedMatrix& b, double* c, std::ptrdiff_t c_column, double* scratch);
+void product_x86_64_v4(const ProductSize& size, double alpha, const StridedMatrix& a,
                        const StridedMatrix& b, double* c, std::ptrdiff_t c_column, double* scratch);
 #endif
 
-/// True if this processor has them.
-bool has_x86_64_v3();
+/// True if this processor has AVX2 and FMA and the library kernels for them.
+[[nodiscard]] bool has_x86_64_v3();
+/// The widest that this processor runs; none without AVX2.
+[[nodiscard]] ProductKernel product_kernel();
 
 }  // namespace rapport

@@ -275,14 +275,6 @@ std::unique_ptr<CrossProducts> make_products(const ModelColumns& columns,
     nested = nested && is_nested(columns.levels[l].group, columns.levels[l].n_groups,
                                  columns.levels[l + 1].group);
   if (nested) return std::make_unique<NestedCrossProducts>(columns, structure, threads);
-  constexpr Index most = 12000;
-  Index root = 0;
-  for (std::size_t l = 1; l < columns.levels.size(); ++l)
-    root += columns.levels[l].n_groups * static_cast<Index>(columns.levels[l].columns.size());
-  if (root > most)
-    throw DataError("fit_mixed_model: crossed grouping factors have " + std::to_string(root) +
-                    " random effects beside those of the factor with most levels; at most " +
-                    std::to_string(most) + " are supported");
   return std::make_unique<CrossedCrossProducts>(columns, structure);
 }
 

@@ -61,6 +61,9 @@ class CrossProducts {
 
   /// M.
   [[nodiscard]] virtual Index fixed_columns() const = 0;
+  /// True if derivatives() at Λ = 0 costs little and does not need value() there: a search starts
+  /// from the moments that they give.
+  [[nodiscard]] virtual bool has_moments() const { return false; }
   [[nodiscard]] virtual WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const = 0;
   /// `at` is value(factors).
   [[nodiscard]] virtual GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,

@@ -1,0 +1,307 @@
+// First derivatives of crossed models in the covariances, and the second ones of the Gram matrix.
+#include "crossed_solve.hpp"
+#include "node.hpp"
+#include <algorithm>
+#include <cmath>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Λ with its diagonal kept away from 0, so that Λ⁻¹ exists. Derivatives in Ψ are smooth: this
+/// moves them by 1e-8 of themselves.
+MatrixXd regular(MatrixXd factor) {
+  constexpr double least = 1e-4;
+  for (Index j = 0; j < factor.rows(); ++j)
+    if (std::abs(factor(j, j)) < least) factor(j, j) = factor(j, j) < 0 ? -least : least;
+  return factor;
+}
+
+/// Column k of every leaf's q.
+auto every(const MatrixXd& side_by_side, Index k, Index q) {
+  return Eigen::Map<const MatrixXd, 0, Eigen::OuterStride<>>(
+      side_by_side.col(k).data(), side_by_side.rows(), side_by_side.cols() / q,
+      Eigen::OuterStride<>(q * side_by_side.rows()));
+}
+
+/// Every leaf's block times a symmetric matrix of its own (side by side) or, for `many` false, one
+/// for all.
+MatrixXd times_blocks(const MatrixXd& rows, const MatrixXd& blocks, Index q, bool many) {
+  MatrixXd result(rows.rows(), rows.cols());
+  if (q == 1) {
+    for (Index s = 0; s < rows.cols(); ++s) result.col(s) = rows.col(s) * blocks(0, many ? s : 0);
+    return result;
+  }
+  for (Index s = 0; s < rows.cols(); s += q)
+    result.middleCols(s, q).noalias() = rows.middleCols(s, q) * blocks.middleCols(many ? s : 0, q);
+  return result;
+}
+
+}  // namespace
+
+CrossedCrossProducts::Sweep CrossedCrossProducts::prepare_sweep(
+    const std::vector<MatrixXd>& factors, const WeightedGram& known,
+    const MatrixXd& projection) const {
+  const Index q = leaf_size_;
+  std::vector<MatrixXd> usable = {factors.front()};
+  for (std::size_t l = 1; l < factors.size(); ++l) usable.push_back(regular(factors[l]));
+  auto solved = std::static_pointer_cast<const Solved>(known.factorization);
+  if (solved == nullptr || solved->factors != usable) solved = solve(usable);
+  Sweep sweep{.solved = solved,
+              .factors = usable,
+              .back_factors = {},
+              .units = {},
+              .projection = projection,
+              .inverse = solved->lower.selected_inverse(),
+              .predictor = solved->half,
+              .leaf_a = MatrixXd(q, q * n_leaves()),
+              .leaf_b = MatrixXd(q, leaf_c_.cols()),
+              .leaf_spread = {}};
+  for (const MatrixXd& factor : usable) sweep.back_factors.emplace_back(factor.transpose());
+  for (const CovarianceStructure::Coordinate& c : structure_.coordinates()) {
+    sweep.units.push_back(symmetric_unit(structure_.size(c.level), c.row, c.column));
+    const auto lambda = usable[at(c.level)].triangularView<Eigen::Lower>();
+    sweep.scaled.emplace_back();
+    if (c.level == 0) continue;
+    const MatrixXd half = lambda.solve(sweep.units.back());
+    sweep.scaled.back() = lambda.solve(half.transpose());
+  }
+  solved->lower.solve_transposed(sweep.predictor);
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+    const Index first = layout_->first[at(leaf)];
+    const Index n = layout_->first[at(leaf + 1)] - first;
+    const auto r = solved->leaves.r.middleCols(leaf * q, q);
+    if (q == 1) {
+      sweep.leaf_a(0, leaf) = r(0, 0) * r(0, 0);
+      sweep.leaf_b.middleCols(first, n) = r(0, 0) * solved->leaves.c.middleCols(first, n);
+      continue;
+    }
+    sweep.leaf_a.middleCols(leaf * q, q).noalias() = r.transpose() * r;
+    sweep.leaf_b.middleCols(first, n).noalias() =
+        r.transpose() * solved->leaves.c.middleCols(first, n);
+  }
+  MatrixXd scaled_b = sweep.leaf_b;
+  scale_entries(sweep.factors, scaled_b);
+  sweep.leaf_spread = leaf_forms(scaled_b, sweep.inverse);
+  return sweep;
+}
+
+/// `moves` receives −Λ'Σb'E_kB of the leaves' coordinates, projected.
+void CrossedCrossProducts::add_leaf_terms(const Sweep& sweep, std::vector<MatrixXd>& moves,
+                                          SecondOrder& result) const {
+  const Index q = leaf_size_;
+  const Index n = structure_.n_parameters();
+  // What remains of each leaf's B' once the root's effects are predicted.
+  MatrixXd predictor = sweep.predictor;
+  scale_rows(sweep.back_factors, predictor);
+  const MatrixXd prediction = predictor.transpose();
+  MatrixXd b = sweep.solved->leaves.fixed;
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+    auto own = b.middleCols(leaf * q, q);
+    if (q == 1)
+      own *= sweep.solved->leaves.r(0, leaf);
+    else
+      own = (own * sweep.solved->leaves.r.middleCols(leaf * q, q)).eval();
+    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+      for (Index k = 0; k < q; ++k)
+        own.col(k) -= sweep.leaf_b(k, e) * prediction.col(layout_->met[at(e)]);
+  }
+  const MatrixXd projected = sweep.projection.transpose() * b;
+  const MatrixXd a = sweep.leaf_a - sweep.leaf_spread;
+  std::vector<MatrixXd> sides;  // (E_kBP)', leaf by leaf
+  for (Index k = 0; k < structure_.offset(1); ++k) {
+    const CovarianceStructure::Coordinate& c = structure_.coordinates()[at(k)];
+    const MatrixXd product = every(b, c.row, q) * every(b, c.column, q).transpose();
+    const bool diagonal = c.row == c.column;
+    result.gram[at(k)] -= diagonal ? product : MatrixXd(product + product.transpose());
+    result.log_determinant[k] += (diagonal ? 1 : 2) * every(a, c.column, q).row(c.row).sum();
+    sides.push_back(times_blocks(projected, sweep.units[at(k)], q, false));
+    MatrixXd move = MatrixXd::Zero(projected.rows(), layout_->root.columns());
+    for (Index leaf = 0; leaf < n_leaves(); ++leaf)
+      for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+        for (Index i = 0; i < q; ++i)
+          move.col(layout_->met[at(e)]) -= sweep.leaf_b(i, e) * sides.back().col(leaf * q + i);
+    moves[at(k)] = move.transpose();
+    scale_rows(sweep.factors, moves[at(k)]);
+    const MatrixXd weighted = times_blocks(sides.back(), sweep.leaf_a, q, true);
+    for (Index l = 0; l <= k; ++l)
+      result.second_gram[at(k * n + l)] = weighted * sides[at(l)].transpose();
+  }
+}
+
+/// `moves` receives Λ⁻¹E_kB of the root's coordinates, projected.
+void CrossedCrossProducts::add_root_terms(const Sweep& sweep, std::vector<MatrixXd>& moves,
+                                          SecondOrder& result) const {
+  const Index n = structure_.n_parameters();
+  const MatrixXd projected = sweep.predictor * sweep.projection;
+  for (Index k = structure_.offset(1); k < n; ++k) {
+    const RootLevel& level = level_of(k);
+    const MatrixXd& e = sweep.scaled[at(k)];
+    MatrixXd& move = moves[at(k)];
+    move = MatrixXd::Zero(projected.rows(), projected.cols());
+    for (const Index first : level.column) {
+      const auto rows = sweep.predictor.middleRows(first, level.size);
+      move.middleRows(first, level.size).noalias() = e * projected.middleRows(first, level.size);
+      result.gram[at(k)] -= rows.transpose() * e * rows;
+      for (Index j = 0; j < level.size; ++j)
+        for (Index i = j; i < level.size; ++i) {
+          const double value =
+              sweep.inverse.values()[at(layout_->root.place(first + i, first + j))];
+          result.log_determinant[k] += i == j ? e(i, i) * (1 - value) : -2 * e(i, j) * value;
+        }
+    }
+    for (Index l = structure_.offset(1); l <= k; ++l)
+      result.second_gram[at(k * n + l)] = move.transpose() * moves[at(l)];
+  }
+}
+
+const CrossedCrossProducts::RootLevel& CrossedCrossProducts::level_of(Index coordinate) const {
+  return layout_->levels[at(structure_.coordinates()[at(coordinate)].level - 1)];
+}
+
+CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
+    const std::vector<MatrixXd>& factors, const WeightedGram& known,
+    const MatrixXd& projection) const {
+  if (has_moments() && std::all_of(factors.begin(), factors.end(),
+                                   [](const MatrixXd& factor) { return factor.isZero(0); }))
+    return second_order_at_zero(projection);
+  const Index n = structure_.n_parameters();
+  const Index m = fixed_columns_;
+  const Sweep sweep = prepare_sweep(factors, known, projection);
+  SecondOrder result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.gram.assign(at(n), MatrixXd::Zero(m, m));
+  result.second_gram.assign(at(n * n), MatrixXd::Zero(projection.cols(), projection.cols()));
+  std::vector<MatrixXd> moves(at(n));
+  add_leaf_terms(sweep, moves, result);
+  add_root_terms(sweep, moves, result);
+  for (MatrixXd& move : moves) sweep.solved->lower.solve_lower(move);
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l <= k; ++l) {
+      MatrixXd& second = result.second_gram[at(k * n + l)];
+      second.noalias() -= moves[at(k)].transpose() * moves[at(l)];
+      second = (second + second.transpose()).eval();
+      result.second_gram[at(l * n + k)] = second;
+    }
+  result.information = information(sweep);
+  return result;
+}
+
+GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& factors,
+                                                  const WeightedGram& known,
+                                                  const MatrixXd& trace_factor,
+                                                  const VectorXd& data_vector) const {
+  const Index n = structure_.n_parameters();
+  const Index rank = trace_factor.cols();
+  MatrixXd projection(fixed_columns_, rank + 1);
+  projection << trace_factor, data_vector;
+  SecondOrder second = second_order(factors, known, projection);
+  GramDerivatives result;
+  result.log_determinant = std::move(second.log_determinant);
+  result.gram = std::move(second.gram);
+  result.trace_part = -second.information;
+  result.data_part.resize(n, n);
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l < n; ++l) {
+      const MatrixXd& gram = second.second_gram[at(k * n + l)];
+      result.trace_part(k, l) += gram.diagonal().head(rank).sum();
+      result.data_part(k, l) = gram(rank, rank);
+    }
+  return result;
+}
+
+GramJet CrossedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
+  SecondOrder second =
+      second_order(factors, {}, MatrixXd::Identity(fixed_columns_, fixed_columns_));
+  return {std::move(second.log_determinant), std::move(second.gram), -second.information,
+          std::move(second.second_gram)};
+}
+
+// ---- At Λ = 0 ----
+
+/// V = I there, so that nothing needs a factorisation: the start of a search (MINQUE(0): Rao 1971).
+bool CrossedCrossProducts::has_moments() const {
+  return structure_.n_parameters() == structure_.n_levels();
+}
+
+CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order_at_zero(
+    const MatrixXd& projection) const {
+  const Index n = structure_.n_parameters();
+  const Index c = projection.cols();
+  SupernodalMatrix gram = remainder_;  // Z'Z of the root
+  add_leaf_products(leaf_c_, leaf_c_, 1, gram);
+  MatrixXd cross = remainder_cross_.transpose();  // W'Z
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
+    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+      cross.col(layout_->met[at(e)]) += leaf_c_(0, e) * leaf_fixed_.col(leaf);
+  const VectorXd square = leaf_r_.row(0).cwiseAbs2().transpose();
+  const MatrixXd leaf_cross = leaf_fixed_ * leaf_r_.row(0).asDiagonal();
+  const MatrixXd leaf_projected = projection.transpose() * leaf_cross;
+  const MatrixXd projected = projection.transpose() * cross;
+
+  SecondOrder result;
+  result.log_determinant = VectorXd::Zero(n);
+  result.gram.assign(at(n), MatrixXd::Zero(fixed_columns_, fixed_columns_));
+  result.information = MatrixXd::Zero(n, n);
+  result.second_gram.assign(at(n * n), MatrixXd::Zero(c, c));
+  result.log_determinant[0] = square.sum();
+  result.gram[0] = -leaf_cross * leaf_cross.transpose();
+  result.information(0, 0) = square.squaredNorm();
+  result.second_gram[0] = leaf_projected * square.asDiagonal() * leaf_projected.transpose();
+
+  const auto coordinate_of = [&](Index column) {
+    return Index{layout_->column_level[at(column)]} + 1;
+  };
+  MatrixXd by_leaf(c, n - 1);  // Σ over the columns of each level
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+    by_leaf.setZero();
+    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e) {
+      const Index column = layout_->met[at(e)];
+      const double value = leaf_r_(0, leaf) * leaf_c_(0, e);
+      result.information(coordinate_of(column), 0) += value * value;
+      by_leaf.col(coordinate_of(column) - 1) += value * projected.col(column);
+    }
+    for (Index k = 1; k < n; ++k)
+      result.second_gram[at(k * n)] += by_leaf.col(k - 1) * leaf_projected.col(leaf).transpose();
+  }
+  MatrixXd by_column(c, n - 1);
+  for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
+    const auto panel = gram.panel(s);
+    const std::int32_t* rows = layout_->root.rows(s);
+    for (Index j = 0; j < s.width; ++j) {
+      const Index k = coordinate_of(s.first + j);
+      result.log_determinant[k] += panel(j, j);
+      result.gram[at(k)] -= cross.col(s.first + j) * cross.col(s.first + j).transpose();
+      by_column.setZero();
+      for (Index i = j; i < s.n_rows; ++i) {
+        const double value = panel(i, j);
+        if (value == 0) continue;
+        const Index l = coordinate_of(rows[i]);
+        result.information(std::max(k, l), std::min(k, l)) +=
+            (k == l && i > j ? 2 : 1) * value * value;
+        by_column.col(l - 1) += (i == j ? 0.5 : 1) * value * projected.col(rows[i]);
+      }
+      for (Index l = 1; l < n; ++l) {
+        const MatrixXd product = by_column.col(l - 1) * projected.col(s.first + j).transpose();
+        if (l == k)
+          result.second_gram[at(k * n + k)] += product + product.transpose();
+        else
+          result.second_gram[at(std::max(k, l) * n + std::min(k, l))] += product;
+      }
+    }
+  }
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l <= k; ++l) {
+      MatrixXd& second = result.second_gram[at(k * n + l)];
+      second = (second + second.transpose()).eval();
+      result.second_gram[at(l * n + k)] = second;
+      result.information(l, k) = result.information(k, l);
+    }
+  return result;
+}
+
+}  // namespace rapport

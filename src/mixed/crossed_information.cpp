@@ -1,0 +1,288 @@
+// tr(V⁻¹V_kV⁻¹V_l) of crossed models, A = Z'V⁻¹Z: the sum of squares of A's entries between two
+// levels, for scalar effects. A small root is inverted in full; of a large one, which has its
+// inverse only in the pattern of its factor, levels of few effects are exact, and the entries of A
+// off its diagonal blocks are estimated for the others by fixed random signs (Hutchinson 1990).
+#include "crossed_solve.hpp"
+#include "dense.hpp"
+#include <array>
+#include <cstdint>
+
+namespace rapport {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+double quadratic_trace(const MatrixXd& a, const MatrixXd& b) {
+  return a.cwiseProduct(b.transpose()).sum();
+}
+
+void mirror(MatrixXd& matrix) {
+  matrix.triangularView<Eigen::StrictlyUpper>() = matrix.transpose();
+}
+
+/// 1 or −1, the same for the same arguments (SplitMix64: Steele, Lea & Flood 2014).
+double random_sign(std::uint64_t level, std::uint64_t group, std::uint64_t probe) {
+  std::uint64_t x = (level << 52) + (probe << 40) + group + 1;
+  x *= 0x9e3779b97f4a7c15U;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+  return ((x ^ (x >> 31)) & 1) == 0 ? 1 : -1;
+}
+
+/// Where E of a coordinate is 1.
+struct UnitEntries {
+  std::array<std::array<Index, 2>, 2> entry;
+  std::size_t count;
+
+  explicit UnitEntries(const CovarianceStructure::Coordinate& c)
+      : entry{{{c.row, c.column}, {c.column, c.row}}}, count(c.row == c.column ? 1 : 2) {}
+};
+
+}  // namespace
+
+bool CrossedCrossProducts::has_dense_root() const {
+  constexpr Index most = 384;
+  return layout_->root.columns() <= most && layout_->root.supernodes().size() == 1;
+}
+
+MatrixXd CrossedCrossProducts::information(const Sweep& sweep) const {
+  return has_dense_root() ? dense_information(sweep) : estimated_information(sweep);
+}
+
+// ---- A small root ----
+
+MatrixXd CrossedCrossProducts::dense_information(const Sweep& sweep) const {
+  const Index q = leaf_size_;
+  const Index n = structure_.n_parameters();
+  const Index n_leaf = structure_.offset(1);
+  const Index d = layout_->root.columns();
+  const auto v = sweep.inverse.panel(layout_->root.supernodes().front());
+  MatrixXd result = MatrixXd::Zero(n, n);
+  std::vector<MatrixXd> moved(at(n_leaf));  // V Λ'(Σb'E_kb)Λ
+  for (Index k = 0; k < n_leaf; ++k) {
+    const CovarianceStructure::Coordinate& c = structure_.coordinates()[at(k)];
+    SupernodalMatrix tangent(layout_->root);
+    add_leaf_products(sweep.leaf_b.row(c.row), sweep.leaf_b.row(c.column), 1, tangent);
+    if (c.row != c.column)
+      add_leaf_products(sweep.leaf_b.row(c.column), sweep.leaf_b.row(c.row), 1, tangent);
+    scale_root(sweep.factors, tangent);
+    MatrixXd full = tangent.panel(layout_->root.supernodes().front());
+    mirror(full);
+    moved[at(k)] = MatrixXd::Zero(d, d);
+    add_product(moved[at(k)], 1, v, full);
+    for (Index l = 0; l <= k; ++l) {
+      double sum = quadratic_trace(moved[at(k)], moved[at(l)]);
+      for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+        const auto a = sweep.leaf_a.middleCols(leaf * q, q);
+        const auto spread = sweep.leaf_spread.middleCols(leaf * q, q);
+        if (q == 1) {
+          sum += a(0, 0) * (a(0, 0) - 2 * spread(0, 0));
+          continue;
+        }
+        const MatrixXd middle = sweep.units[at(k)] * a * sweep.units[at(l)];
+        sum += middle.cwiseProduct(a - 2 * spread).sum();
+      }
+      result(k, l) = sum;
+    }
+  }
+  for (Index k = n_leaf; k < n; ++k) {
+    const RootLevel& level = level_of(k);
+    for (Index l = 0; l < n_leaf; ++l) {
+      double sum = 0;  // tr(Λ⁻¹E_kΛ⁻ᵀ V ∂Ĝ V)
+      for (const Index first : level.column)
+        for (Index i = 0; i < level.size; ++i)
+          for (Index j = 0; j < level.size; ++j)
+            sum += sweep.scaled[at(k)](i, j) * moved[at(l)].row(first + i).dot(v.col(first + j));
+      result(k, l) = sum;
+    }
+    for (Index l = n_leaf; l <= k; ++l) result(k, l) = own_trace(sweep, k, l);
+  }
+  mirror(result);
+  return result;
+}
+
+/// tr(E_k A E_l A) with A = Λ⁻ᵀ(I − V)Λ⁻¹, both coordinates of the root.
+double CrossedCrossProducts::own_trace(const Sweep& sweep, Index k, Index l) const {
+  const auto v = sweep.inverse.panel(layout_->root.supernodes().front());
+  const MatrixXd& e = sweep.scaled[at(k)];
+  const MatrixXd& f = sweep.scaled[at(l)];
+  const RootLevel& own = level_of(k);
+  const RootLevel& other = level_of(l);
+  if (own.size == 1 && other.size == 1) {  // each level's columns are one run
+    const auto block =
+        v.block(own.column.front(), other.column.front(), own.n_groups, other.n_groups);
+    double sum = block.squaredNorm();
+    if (own.column.front() == other.column.front())
+      sum += static_cast<double>(own.n_groups) - 2 * block.trace();
+    return e(0, 0) * f(0, 0) * sum;
+  }
+  double sum = 0;
+  for (const Index column : other.column)
+    for (const Index row : own.column) {
+      MatrixXd a = -v.block(row, column, own.size, other.size);
+      if (row == column) a.diagonal().array() += 1;
+      sum += quadratic_trace(e * a, f * a.transpose());
+    }
+  return sum;
+}
+
+// ---- A large root ----
+
+/// Z'V⁻¹Zf for vectors f that stand on one effect of one level: 1 at one group each where the level
+/// has few effects, else random signs at all groups.
+struct CrossedCrossProducts::Probes {
+  struct Set {
+    Index first;  ///< row of its vectors; those of effect j from first + j·count
+    Index count;  ///< vectors an effect
+    bool exact;
+  };
+  std::vector<Set> sets;  ///< of each level
+  MatrixXd leaves;        ///< vectors × q·leaves
+  MatrixXd root;          ///< vectors × columns
+
+  [[nodiscard]] double at_group(const Set& set, Index vector, Index group, Index level) const {
+    if (set.exact) return vector == group ? 1 : 0;
+    return random_sign(static_cast<std::uint64_t>(level), static_cast<std::uint64_t>(group),
+                       static_cast<std::uint64_t>(vector));
+  }
+};
+
+CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& sweep) const {
+  constexpr Index few = 64;
+  constexpr Index signs = 16;
+  const Index q = leaf_size_;
+  Probes probes;
+  Index rows = 0;
+  for (Index level = 0; level < structure_.n_levels(); ++level) {
+    const Index groups = level == 0 ? n_leaves() : layout_->levels[at(level - 1)].n_groups;
+    const bool exact = groups * structure_.size(level) <= few;
+    probes.sets.push_back({rows, exact ? groups : signs, exact});
+    rows += probes.sets.back().count * structure_.size(level);
+  }
+  // g of S⁻¹g: Λ⁻¹f of the root's effects, −Λ'Σb'f of the leaves'.
+  MatrixXd g = MatrixXd::Zero(rows, layout_->root.columns());
+  const Probes::Set& own = probes.sets.front();
+  VectorXd f(own.count);
+  probes.leaves = MatrixXd::Zero(rows, q * n_leaves());
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+    for (Index i = 0; i < own.count; ++i) f[i] = probes.at_group(own, i, leaf, 0);
+    for (Index j = 0; j < q; ++j) {
+      for (Index i = 0; i < q; ++i)
+        probes.leaves.col(leaf * q + i).segment(j * own.count, own.count) =
+            sweep.leaf_a(i, leaf * q + j) * f;
+      for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+        g.col(layout_->met[at(e)]).segment(j * own.count, own.count) -= sweep.leaf_b(j, e) * f;
+    }
+  }
+  MatrixXd w = g.transpose();
+  scale_rows(sweep.factors, w);
+  std::vector<MatrixXd> inverse_factors = {MatrixXd()};
+  for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
+    const RootLevel& level = layout_->levels[l];
+    const auto number = static_cast<Index>(l + 1);
+    const Probes::Set& set = probes.sets[l + 1];
+    inverse_factors.emplace_back(sweep.factors[l + 1].triangularView<Eigen::Lower>().solve(
+        MatrixXd::Identity(level.size, level.size)));
+    for (Index group = 0; group < level.n_groups; ++group)
+      for (Index i = 0; i < set.count; ++i)
+        for (Index j = 0; j < level.size; ++j)
+          w.block(level.column[at(group)], set.first + j * set.count + i, level.size, 1) +=
+              probes.at_group(set, i, group, number) * inverse_factors.back().col(j);
+  }
+  MatrixXd right = w;
+  right.leftCols(own.count * q).setZero();
+  sweep.solved->lower.solve_lower(w);
+  sweep.solved->lower.solve_transposed(w);
+  right -= w;
+  scale_rows(inverse_factors, right);
+  probes.root = right.transpose();
+  scale_rows(sweep.back_factors, w);
+  const MatrixXd back = w.transpose();
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
+    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+      for (Index i = 0; i < q; ++i)
+        probes.leaves.col(leaf * q + i) += sweep.leaf_b(i, e) * back.col(layout_->met[at(e)]);
+  return probes;
+}
+
+/// The diagonal block of A at a group.
+MatrixXd CrossedCrossProducts::own_block(const Sweep& sweep, Index level, Index group) const {
+  const Index q = structure_.size(level);
+  if (level == 0)
+    return sweep.leaf_a.middleCols(group * q, q) - sweep.leaf_spread.middleCols(group * q, q);
+  const Index first = layout_->levels[at(level - 1)].column[at(group)];
+  MatrixXd a(q, q);
+  for (Index j = 0; j < q; ++j)
+    for (Index i = j; i < q; ++i) {
+      a(i, j) = -sweep.inverse.values()[at(layout_->root.place(first + i, first + j))];
+      a(j, i) = a(i, j);
+    }
+  a.diagonal().array() += 1;
+  const auto lambda = sweep.factors[at(level)].triangularView<Eigen::Lower>();
+  const MatrixXd half = lambda.transpose().solve(a);
+  return lambda.transpose().solve(half.transpose());
+}
+
+/// tr(E_kAE_lA) from the vectors of l's level.
+double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes, Index k,
+                                       Index l) const {
+  const CovarianceStructure::Coordinate& target = structure_.coordinates()[at(k)];
+  const CovarianceStructure::Coordinate& source = structure_.coordinates()[at(l)];
+  const Probes::Set& set = probes.sets[at(source.level)];
+  const Index size = structure_.size(target.level);
+  const bool leaf = target.level == 0;
+  const MatrixXd& all = leaf ? probes.leaves : probes.root;
+  const Index groups = leaf ? n_leaves() : layout_->levels[at(target.level - 1)].n_groups;
+  // Diagonal blocks of A are known: their share is taken out of what is estimated.
+  const bool known = !set.exact && target.level == source.level;
+  const UnitEntries e(structure_.coordinates()[at(k)]);
+  const UnitEntries f(source);
+  MatrixXd y(size, 2);
+  double sum = 0;
+  for (Index group = 0; group < groups; ++group) {
+    const Index first =
+        leaf ? group * size : layout_->levels[at(target.level - 1)].column[at(group)];
+    MatrixXd block;
+    if (known) block = own_block(sweep, target.level, group);
+    for (Index vector = 0; vector < set.count; ++vector) {
+      for (Index side = 0; side < 2; ++side) {
+        const Index effect = side == 0 ? source.row : source.column;
+        const Index row = set.first + effect * set.count + vector;
+        y.col(side) = all.row(row).segment(first, size).transpose();
+        if (known)
+          y.col(side) -= probes.at_group(set, vector, group, source.level) * block.col(effect);
+      }
+      for (std::size_t i = 0; i < e.count; ++i)
+        sum += y(e.entry[i][0], 0) * y(e.entry[i][1], 1) * static_cast<double>(f.count);
+    }
+  }
+  if (!set.exact) sum /= static_cast<double>(set.count);
+  if (!known) return sum;
+  for (Index group = 0; group < groups; ++group) {
+    const MatrixXd block = own_block(sweep, target.level, group);
+    sum += quadratic_trace(sweep.units[at(k)] * block, sweep.units[at(l)] * block);
+  }
+  return sum;
+}
+
+MatrixXd CrossedCrossProducts::estimated_information(const Sweep& sweep) const {
+  const Index n = structure_.n_parameters();
+  const Probes probes = make_probes(sweep);
+  MatrixXd result(n, n);
+  for (Index k = 0; k < n; ++k)
+    for (Index l = 0; l <= k; ++l) {
+      const bool k_exact = probes.sets[at(structure_.coordinates()[at(k)].level)].exact;
+      const bool l_exact = probes.sets[at(structure_.coordinates()[at(l)].level)].exact;
+      double sum = 0;
+      if (l_exact || !k_exact) sum += probe_sum(sweep, probes, k, l);
+      if (k_exact || !l_exact) sum += probe_sum(sweep, probes, l, k);
+      result(k, l) = k_exact == l_exact ? sum / 2 : sum;
+      result(l, k) = result(k, l);
+    }
+  return result;
+}
+
+}  // namespace rapport

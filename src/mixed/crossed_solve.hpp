@@ -1,0 +1,50 @@
+#pragma once
+
+#include "crossed.hpp"
+
+namespace rapport {
+
+/// The leaves at a given Λ: with M = I + RΨR' = LL', everything multiplied by L⁻¹.
+struct CrossedCrossProducts::Leaves {
+  double log_determinant;  ///< Σ log|M|
+  Eigen::MatrixXd r;       ///< q × q·leaves: L⁻¹R
+  Eigen::MatrixXd c;       ///< q × met: L⁻¹C
+  Eigen::MatrixXd fixed;   ///< M × q·leaves: (L⁻¹C)' of [X y]
+};
+
+/// What value() worked out, the root's effects on the scale u = Λ⁻¹b.
+struct CrossedCrossProducts::Solved final : Factorization {
+  explicit Solved(const SupernodalMatrix& matrix) : lower(matrix) {}
+
+  std::vector<Eigen::MatrixXd> factors;
+  Leaves leaves;
+  SupernodalMatrix lower;  ///< of I + Λ'GΛ
+  Eigen::MatrixXd half;    ///< root × M: L⁻¹Λ'Z'V₁⁻¹W
+  double log_determinant;
+  Eigen::MatrixXd gram;  ///< W'V⁻¹W
+};
+
+/// What the terms of second order share.
+struct CrossedCrossProducts::Sweep {
+  std::shared_ptr<const Solved> solved;
+  std::vector<Eigen::MatrixXd> factors;       ///< Λ, regular
+  std::vector<Eigen::MatrixXd> back_factors;  ///< Λ'
+  std::vector<Eigen::MatrixXd> units;         ///< E of each coordinate
+  Eigen::MatrixXd projection;
+  SupernodalMatrix inverse;                  ///< (I + Ĝ)⁻¹
+  Eigen::MatrixXd predictor;                 ///< root × M: (I + Ĝ)⁻¹Λ'Z'V₁⁻¹W
+  Eigen::MatrixXd leaf_a;                    ///< q × q·leaves: Z'V₁⁻¹Z
+  Eigen::MatrixXd leaf_b;                    ///< q × met: Z'V₁⁻¹Z of the root's columns
+  Eigen::MatrixXd leaf_spread;               ///< q × q·leaves: bNb', N = Λ(I + Ĝ)⁻¹Λ'
+  std::vector<Eigen::MatrixXd> scaled = {};  ///< Λ⁻¹EΛ⁻ᵀ of the root's coordinates
+};
+
+/// Derivatives with the second ones of the Gram matrix projected: P' ∂²(W'V⁻¹W) P.
+struct CrossedCrossProducts::SecondOrder {
+  Eigen::VectorXd log_determinant;
+  std::vector<Eigen::MatrixXd> gram;
+  Eigen::MatrixXd information;               ///< tr(V⁻¹V_kV⁻¹V_l)
+  std::vector<Eigen::MatrixXd> second_gram;  ///< (k, l) at kK + l
+};
+
+}  // namespace rapport
