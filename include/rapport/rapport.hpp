@@ -94,6 +94,7 @@
 #include <rapport/correlate/spearman.hpp>
 #include <rapport/correlate/weighted_tau.hpp>
 
+#include <rapport/alliance/agreement.hpp>
 #include <rapport/alliance/analysis.hpp>
 #include <rapport/alliance/cross_lagged.hpp>
 #include <rapport/alliance/descriptives.hpp>
@@ -105,13 +106,16 @@
 #include <rapport/alliance/meta_models.hpp>
 #include <rapport/alliance/meta_power.hpp>
 #include <rapport/alliance/dropout.hpp>
+#include <rapport/alliance/lags.hpp>
 #include <rapport/alliance/outcome.hpp>
 #include <rapport/alliance/patients.hpp>
 #include <rapport/alliance/person_period.hpp>
 #include <rapport/alliance/perspective.hpp>
 #include <rapport/alliance/retention.hpp>
 #include <rapport/alliance/rupture.hpp>
+#include <rapport/alliance/rupture_aftermath.hpp>
 #include <rapport/alliance/simulated_panel.hpp>
+#include <rapport/alliance/study_screening.hpp>
 
 #include <rapport/report/agree.hpp>
 #include <rapport/report/alliance.hpp>

@@ -101,6 +101,18 @@ double sd_of_means(const VectorView& x, const Factor& group) {
 
 }  // namespace
 
+std::vector<StudyRater> raters_of(const StudyColumns& columns) {
+  std::vector<StudyRater> all = {{.name = "client", .column = columns.alliance}};
+  if (!columns.therapist_alliance.empty())
+    all.push_back({.name = "therapist", .column = columns.therapist_alliance});
+  all.insert(all.end(), columns.raters.begin(), columns.raters.end());
+  return all;
+}
+
+std::string session_column(const StudyColumns& columns, SessionScale scale) {
+  return scale == SessionScale::linear ? columns.session : "log_session";
+}
+
 StudyTerms study_terms(const StudyColumns& columns, bool random_slope) {
   StudyTerms terms{.patient = quoted_name(columns.patient),
                    .session = quoted_name(columns.session),
@@ -157,14 +169,30 @@ Disaggregation disaggregate(const FittedModel& model, const Table& table, const 
 }
 
 SessionModeration moderate_by_session(const FittedModel& model, const StudyColumns& columns,
-                                      const std::vector<double>& sessions, double level) {
+                                      const std::vector<double>& sessions, SessionScale scale,
+                                      double level) {
   const StudyTerms terms = study_terms(columns);
+  const std::string moderator = session_column(columns, scale);
+  const bool linear = scale == SessionScale::linear;
   std::vector<std::string> values;
-  for (const double session : sessions) values.push_back(shortest_decimal(session));
-  return {.interaction = model.effect(interaction(model, terms.session, terms.within)),
-          .sessions = sessions,
-          .slopes = simple_slopes(model.design(), model.fit().fixed, model.inference(),
-                                  terms.within, columns.session, values, level)};
+  for (const double session : sessions)
+    values.push_back(shortest_decimal(linear ? session : std::log(session)));
+  SessionModeration result{
+      .scale = scale,
+      .estimand = linear ? "change of the within-patient effect with each session"
+                         : "change of the within-patient effect when the number of sessions grows "
+                           "by a factor of e (log session)",
+      .interaction = model.effect(interaction(model, quoted_name(moderator), terms.within)),
+      .sessions = sessions,
+      .slopes = simple_slopes(model.design(), model.fit().fixed, model.inference(), terms.within,
+                              moderator, values, level),
+      .region = {}};
+  result.region = result.slopes.region;
+  if (!result.region || linear) return result;
+  for (double JohnsonNeyman::*bound : {&JohnsonNeyman::lower, &JohnsonNeyman::upper,
+                                       &JohnsonNeyman::minimum, &JohnsonNeyman::maximum})
+    *result.region.*bound = std::exp(*result.region.*bound);
+  return result;
 }
 
 TreatmentModeration moderate_by_treatment(const FittedModel& model, const Table& table,
@@ -197,51 +225,6 @@ TreatmentModeration moderate_by_treatment(const FittedModel& model, const Table&
         std::max(result.equivalence_p_value, students_t_upper_tail(margin, d.df));
   }
   return result;
-}
-
-std::string lagged_formula(const StudyColumns& columns, const std::string& predictor,
-                           const std::string& outcome) {
-  const std::string p = quoted_name(columns.patient);
-  const std::string s = quoted_name(columns.session);
-  const auto before = [&](const std::string& x) {
-    return "within(lag(" + quoted_name(x) + ", " + p + ", " + s + "), " + p + ")";
-  };
-  std::string formula = quoted_name(outcome) + " ~ " + s + " + " + before(predictor) + " + " +
-                        before(outcome) + " + between(" + quoted_name(predictor) + ", " + p +
-                        ") + (1 | " + p + ")";
-  if (!columns.therapist.empty()) formula += " + (1 | " + quoted_name(columns.therapist) + ")";
-  return formula;
-}
-
-LaggedInfluence lagged_influence(const FittedModel& model, const Table& table,
-                                 const StudyColumns& columns) {
-  const Formula& formula = model.design().frame.formula;
-  const std::string& predictor = formula.fixed[1].front();
-  const std::string& own = formula.fixed[2].front();
-  const Factor patient = table.factor(columns.patient);
-  const auto sd = [&](const std::string& text) {
-    return moments(within_group(std::get<Eigen::VectorXd>(evaluate(parse_expression(text), table)),
-                                patient))
-        .sd;
-  };
-  LaggedInfluence result{};
-  result.effect = model.effect(predictor);
-  result.autoregression = model.effect(own);
-  result.standardized = result.effect.estimate * sd(predictor) / sd(formula.response);
-  const std::vector<std::int32_t> patients = codes_used(model, patient);
-  result.n_sessions = static_cast<Index>(patients.size());
-  result.n_patients = distinct(patients);
-  return result;
-}
-
-ReciprocalInfluence reciprocal_influence(const Table& table, const StudyColumns& columns,
-                                         const std::string& x, const std::string& y, double level) {
-  const FittedModel to_y(lagged_formula(columns, x, y), table, level);
-  const FittedModel to_x(lagged_formula(columns, y, x), table, level);
-  return {.to_y = to_y,
-          .to_x = to_x,
-          .x_to_y = lagged_influence(to_y, table, columns),
-          .y_to_x = lagged_influence(to_x, table, columns)};
 }
 
 }  // namespace rapport

@@ -14,17 +14,17 @@ namespace {
 
 /// What the columns of the table hold before they are one.
 struct PatientColumns {
-  Eigen::VectorXd sessions, early, early_therapist, mean, intake, prior_change, last, left;
+  Eigen::VectorXd sessions, mean, intake, prior_change, last, left;
+  Eigen::MatrixXd early;  ///< a column a rater
 
-  explicit PatientColumns(Index n)
+  PatientColumns(Index n, Index raters)
       : sessions(Eigen::VectorXd::Zero(n)),
-        early(empty(n)),
-        early_therapist(empty(n)),
         mean(empty(n)),
         intake(empty(n)),
         prior_change(empty(n)),
         last(empty(n)),
-        left(Eigen::VectorXd::Zero(n)) {}
+        left(Eigen::VectorXd::Zero(n)),
+        early(n, raters) {}
 
   static Eigen::VectorXd empty(Index n) { return Eigen::VectorXd::Constant(n, missing); }
 };
@@ -48,9 +48,8 @@ class Mean {
 /// not.
 struct Sessions {
   const Panel& panel;
-  const Eigen::VectorXd& alliance;
+  const Eigen::MatrixXd& ratings;  ///< a column a rater, the client's first
   const Eigen::VectorXd& outcome;
-  const Eigen::VectorXd& therapist_alliance;
   const Eigen::VectorXd& dropout;
   double early;  ///< the last session of the early alliance
 };
@@ -58,23 +57,24 @@ struct Sessions {
 /// One patient's row from its sessions in order.
 void fill(PatientColumns& columns, Index patient, const std::vector<Index>& rows,
           const Sessions& sessions) {
-  const auto& [panel, alliance, outcome, therapist_alliance, dropout, early_sessions] = sessions;
-  Mean early, early_therapist, all;
+  const auto& [panel, ratings, outcome, dropout, early_sessions] = sessions;
+  Mean all;
+  std::vector<Mean> early(static_cast<std::size_t>(ratings.cols()));
   double at_early = missing;
   for (const Index row : rows) {
     const bool is_early = panel.session[row] <= early_sessions;
-    all.add(alliance[row]);
-    if (is_early) early.add(alliance[row]);
-    if (is_early && therapist_alliance.size() > 0) early_therapist.add(therapist_alliance[row]);
+    all.add(ratings(row, 0));
+    for (Index j = 0; is_early && j < ratings.cols(); ++j)
+      early[static_cast<std::size_t>(j)].add(ratings(row, j));
     if (dropout.size() > 0 && dropout[row] == 1) columns.left[patient] = 1;
-    if (!is_missing(alliance[row]) || !is_missing(outcome[row])) columns.sessions[patient] += 1;
+    if (!is_missing(ratings(row, 0)) || !is_missing(outcome[row])) columns.sessions[patient] += 1;
     if (is_missing(outcome[row])) continue;
     if (is_missing(columns.intake[patient])) columns.intake[patient] = outcome[row];
     if (is_early) at_early = outcome[row];
     if (!is_early) columns.last[patient] = outcome[row];
   }
-  columns.early[patient] = early.value();
-  columns.early_therapist[patient] = early_therapist.value();
+  for (Index j = 0; j < ratings.cols(); ++j)
+    columns.early(patient, j) = early[static_cast<std::size_t>(j)].value();
   columns.mean[patient] = all.value();
   columns.prior_change[patient] = at_early - columns.intake[patient];
 }
@@ -93,19 +93,26 @@ Factor at_first_session(const Factor& factor, const Panel& panel,
 
 }  // namespace
 
+std::string early_column(const StudyRater& rater) {
+  return rater.name == "client" ? "early_alliance" : "early_" + rater.name + "_alliance";
+}
+
 Table patient_table(const Table& table, const Panel& panel, const StudyColumns& columns,
                     Index early_sessions) {
   const Eigen::VectorXd none;
   const auto numbers = [&](const std::string& name) -> const Eigen::VectorXd& {
     return name.empty() ? none : table.numbers(name);
   };
+  const std::vector<StudyRater> raters = raters_of(columns);
+  std::vector<std::string> rating_columns;
+  for (const StudyRater& rater : raters) rating_columns.push_back(rater.column);
+  const Eigen::MatrixXd ratings = table.matrix(rating_columns);
   const Sessions sessions{.panel = panel,
-                          .alliance = numbers(columns.alliance),
+                          .ratings = ratings,
                           .outcome = numbers(columns.outcome),
-                          .therapist_alliance = numbers(columns.therapist_alliance),
                           .dropout = numbers(columns.dropout),
                           .early = static_cast<double>(early_sessions)};
-  PatientColumns filled(panel.patients());
+  PatientColumns filled(panel.patients(), ratings.cols());
   std::vector<Index> patients;
   for (Index p = 0; p < panel.patients(); ++p) {
     const auto from = panel.order.begin() + panel.first[static_cast<std::size_t>(p)];
@@ -124,8 +131,8 @@ Table patient_table(const Table& table, const Panel& panel, const StudyColumns& 
     result.add(name, Eigen::VectorXd(values(patients)));
   };
   add("sessions", filled.sessions);
-  add("early_alliance", filled.early);
-  if (!columns.therapist_alliance.empty()) add("early_therapist_alliance", filled.early_therapist);
+  for (std::size_t k = 0; k < raters.size(); ++k)
+    add(early_column(raters[k]), filled.early.col(static_cast<Index>(k)));
   add("mean_alliance", filled.mean);
   add("intake", filled.intake);
   add("prior_change", filled.prior_change);
@@ -139,6 +146,18 @@ std::string early_formula(const Table& patients, bool with_prior_change) {
   if (with_prior_change) formula += " + prior_change";
   if (patients.contains("therapist")) formula += " + (1 | therapist)";
   return formula;
+}
+
+std::string early_treatment_formula(const Table& patients) {
+  return std::string("final ~ early_alliance * treatment + intake") +
+         (patients.contains("therapist") ? " + (1 | therapist)" : "");
+}
+
+ContrastTest treatment_interaction(const FittedModel& model) {
+  std::vector<std::string> products;
+  for (const std::string& term : model.fit().fixed.terms)
+    if (term.rfind("early_alliance:", 0) == 0) products.push_back(term);
+  return model.joint_test(products);
 }
 
 EarlyAlliance early_alliance(const FittedModel& effect, const FittedModel& adjusted,
@@ -161,15 +180,6 @@ EarlyAlliance early_alliance(const FittedModel& effect, const FittedModel& adjus
   for (Index k = 0; k < result.reliability.size(); ++k) {
     const auto n = static_cast<double>(k + 1);
     result.reliability[k] = n * icc / (1 + (n - 1) * icc);
-  }
-  if (patients.contains("treatment") && patients.factor("treatment").level_count() > 1) {
-    std::string formula = "final ~ early_alliance * treatment + intake";
-    if (patients.contains("therapist")) formula += " + (1 | therapist)";
-    const FittedModel model(formula, patients, level);
-    std::vector<std::string> products;
-    for (const std::string& term : model.fit().fixed.terms)
-      if (term.rfind("early_alliance:", 0) == 0) products.push_back(term);
-    result.treatment = model.joint_test(products);
   }
   return result;
 }

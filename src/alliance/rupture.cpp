@@ -12,10 +12,11 @@
 namespace rapport {
 namespace {
 
-constexpr std::array<std::pair<RuptureRule, std::string_view>, 7> rule_names = {
+constexpr std::array<std::pair<RuptureRule, std::string_view>, 8> rule_names = {
     {{RuptureRule::stiles, "stiles"},
      {RuptureRule::strauss, "strauss"},
      {RuptureRule::gumz, "gumz"},
+     {RuptureRule::gumz_strict, "gumz-2sd"},
      {RuptureRule::control_chart, "xmr"},
      {RuptureRule::cusum, "cusum"},
      {RuptureRule::reliable_change, "reliable-change"},
@@ -24,6 +25,7 @@ constexpr std::array<std::pair<RuptureRule, std::string_view>, 7> rule_names = {
 /// The ratings of one patient in order, and what the rules compare them with.
 struct Series {
   Index patient = 0;
+  std::vector<Index> row;
   std::vector<double> session;
   std::vector<double> rating;
   double mean = missing;
@@ -40,6 +42,7 @@ Series series_of(const Panel& panel, const VectorView& alliance, Index patient) 
        k < panel.first[static_cast<std::size_t>(patient) + 1]; ++k) {
     const Index row = panel.order[static_cast<std::size_t>(k)];
     if (is_missing(alliance[row])) continue;
+    series.row.push_back(row);
     series.session.push_back(panel.session[row]);
     series.rating.push_back(alliance[row]);
   }
@@ -74,7 +77,9 @@ class Finder {
       case RuptureRule::strauss:
         return repaired_only(excursions(rule, series));
       case RuptureRule::gumz:
-        return drops(rule, series, options_.gumz_sd * std::max(series.sd, sample_.sd));
+        return declines(rule, series, std::max(series.sd, sample_.sd));
+      case RuptureRule::gumz_strict:
+        return declines(rule, series, 2 * std::max(series.sd, sample_.sd));
       case RuptureRule::control_chart:
         return below(rule, series, series.mean - 2.66 * series.moving_range);
       case RuptureRule::cusum:
@@ -108,6 +113,7 @@ class Finder {
       found.length = static_cast<Index>(k - at);
       break;
     }
+    found.pattern = pattern_of(found);
     return found;
   }
 
@@ -118,6 +124,30 @@ class Finder {
       if (threshold > 0 && series.rating[k - 1] - series.rating[k] >= threshold)
         found.push_back(rupture(rule, series, k, series.rating[k - 1]));
     return found;
+  }
+
+  /// Runs of falling ratings that fall by the threshold in all, each named by its lowest session.
+  [[nodiscard]] std::vector<Rupture> declines(RuptureRule rule, const Series& series,
+                                              double threshold) const {
+    std::vector<Rupture> found;
+    std::size_t peak = 0;
+    for (std::size_t k = 1; k < series.size(); ++k) {
+      if (series.rating[k] >= series.rating[k - 1]) peak = k;
+      const bool lowest = k + 1 == series.size() || series.rating[k + 1] >= series.rating[k];
+      const double fall = series.rating[peak] - series.rating[k];
+      if (!lowest || !(threshold > 0) || fall < threshold) continue;
+      found.push_back(rupture(rule, series, k, series.rating[peak]));
+      found.back().fall = static_cast<Index>(k - peak);
+      found.back().pattern = pattern_of(found.back());
+    }
+    return found;
+  }
+
+  static RupturePattern pattern_of(const Rupture& rupture) {
+    if (!rupture.repaired) return RupturePattern::no_repair;
+    if (rupture.fall > 1)
+      return rupture.length > 1 ? RupturePattern::gradual : RupturePattern::gradual_fall;
+    return rupture.length > 1 ? RupturePattern::gradual_repair : RupturePattern::v_shape;
   }
 
   /// Onsets of spells at least one SD of the sample below the highest rating so far.
@@ -159,10 +189,18 @@ class Finder {
 
   [[nodiscard]] std::vector<Rupture> alerts(RuptureRule rule, const Series& series) const {
     std::vector<Rupture> found;
-    for (std::size_t k = 1; k < series.size(); ++k)
-      if (series.rating[k] < options_.srs_cutoff)
+    for (std::size_t k = 1; k < series.size(); ++k) {
+      const double drop = series.rating[k - 1] - series.rating[k];
+      const bool fell = options_.srs_drop > 0 && drop >= options_.srs_drop;
+      if (fell || series.rating[k] < options_.srs_cutoff || low_line(series.row[k]))
         found.push_back(rupture(rule, series, k, series.rating[k - 1]));
+    }
     return found;
+  }
+
+  [[nodiscard]] bool low_line(Index row) const {
+    return options_.srs_lines.rows() > 0 &&
+           (options_.srs_lines.row(row).array() < options_.srs_line_cutoff).any();
   }
 
   static std::vector<Rupture> repaired_only(std::vector<Rupture> all) {
@@ -202,45 +240,9 @@ RuleConcordance concordance_of(RuptureRule first, const std::vector<bool>& a, Ru
 void validate(const RuptureOptions& options) {
   if (!(options.reliability >= 0 && options.reliability <= 1))
     throw InvalidArgument("find_ruptures: `reliability` must lie in [0, 1]");
-  if (!(options.gumz_sd > 0)) throw InvalidArgument("find_ruptures: `gumz_sd` must be positive");
+  if (!(options.srs_drop >= 0))
+    throw InvalidArgument("find_ruptures: `srs_drop` must be 0 (no such alert) or positive");
   require_at_least("find_ruptures", "repair_sessions", options.repair_sessions, 1);
-}
-
-/// The outcome's mean over the next sessions less its last value before the rupture; NaN where
-/// either is missing.
-double change_after(const Panel& panel, const Rupture& rupture, const VectorView& outcome,
-                    Index sessions_after) {
-  const auto patient = static_cast<std::size_t>(rupture.patient);
-  double before = missing;
-  double sum = 0;
-  Index count = 0;
-  for (Index k = panel.first[patient]; k < panel.first[patient + 1]; ++k) {
-    const Index row = panel.order[static_cast<std::size_t>(k)];
-    if (is_missing(outcome[row])) continue;
-    if (panel.session[row] < rupture.session) before = outcome[row];
-    if (panel.session[row] > rupture.session && count < sessions_after) {
-      sum += outcome[row];
-      ++count;
-    }
-  }
-  return count == 0 ? missing : sum / static_cast<double>(count) - before;
-}
-
-/// Welch's (1947) comparison of two means.
-void compare(const Moments& unrepaired, const Moments& repaired, double level,
-             RuptureAftermath& result) {
-  result.difference = result.standard_error = result.p_value = missing;
-  result.ci = {.lower = missing, .upper = missing, .level = level};
-  if (unrepaired.n_used < 2 || repaired.n_used < 2) return;
-  const double a = unrepaired.variance / static_cast<double>(unrepaired.n_used);
-  const double b = repaired.variance / static_cast<double>(repaired.n_used);
-  const double df = (a + b) * (a + b) /
-                    (a * a / static_cast<double>(unrepaired.n_used - 1) +
-                     b * b / static_cast<double>(repaired.n_used - 1));
-  result.difference = unrepaired.mean - repaired.mean;
-  result.standard_error = std::sqrt(a + b);
-  result.ci = students_t_interval(result.difference, result.standard_error, df, level);
-  result.p_value = students_t_p_value(result.difference / result.standard_error, df);
 }
 
 }  // namespace
@@ -249,6 +251,22 @@ std::string_view name_of(RuptureRule rule) {
   for (const auto& [known, name] : rule_names)
     if (known == rule) return name;
   throw InvalidArgument("name_of: not a RuptureRule");
+}
+
+std::string_view name_of(RupturePattern pattern) {
+  switch (pattern) {
+    case RupturePattern::v_shape:
+      return "v-shape";
+    case RupturePattern::gradual_fall:
+      return "gradual-fall";
+    case RupturePattern::gradual_repair:
+      return "gradual-repair";
+    case RupturePattern::gradual:
+      return "gradual";
+    case RupturePattern::no_repair:
+      return "no-repair";
+  }
+  throw InvalidArgument("name_of: not a RupturePattern");
 }
 
 std::optional<RuptureRule> parse_rupture_rule(std::string_view text) {
@@ -261,6 +279,9 @@ RuptureAnalysis find_ruptures(const Panel& panel, const VectorView& alliance,
                               const RuptureOptions& options) {
   require_same_size("find_ruptures", "alliance", alliance.size(), "panel", panel.rows());
   validate(options);
+  if (options.srs_lines.rows() > 0)
+    require_same_size("find_ruptures", "srs_lines", options.srs_lines.rows(), "panel",
+                      panel.rows());
   std::vector<Series> patients;
   std::vector<double> all;
   for (Index p = 0; p < panel.patients(); ++p) {
@@ -299,40 +320,6 @@ RuptureAnalysis find_ruptures(const Panel& panel, const VectorView& alliance,
       result.concordance.push_back(
           concordance_of(options.rules[i], named[i], options.rules[j], named[j]));
   return result;
-}
-
-std::vector<RuptureAftermath> rupture_aftermath(const Panel& panel, const RuptureAnalysis& analysis,
-                                                const VectorView& outcome, Index sessions_after,
-                                                double level) {
-  require_same_size("rupture_aftermath", "outcome", outcome.size(), "panel", panel.rows());
-  require_at_least("rupture_aftermath", "sessions_after", sessions_after, 1);
-  std::vector<RuptureAftermath> results;
-  for (const auto& [rule, name] : rule_names) {
-    std::vector<double> repaired;
-    std::vector<double> unrepaired;
-    bool any = false;
-    for (const Rupture& rupture : analysis.ruptures) {
-      if (rupture.rule != rule) continue;
-      any = true;
-      (rupture.repaired ? repaired : unrepaired)
-          .push_back(change_after(panel, rupture, outcome, sessions_after));
-    }
-    if (!any) continue;
-    const auto moments_of = [](const std::vector<double>& x) {
-      return moments(Eigen::Map<const Eigen::VectorXd>(x.data(), static_cast<Index>(x.size())));
-    };
-    const Moments of_repaired = moments_of(repaired);
-    const Moments of_unrepaired = moments_of(unrepaired);
-    RuptureAftermath one{};
-    one.rule = rule;
-    one.n_repaired = of_repaired.n_used;
-    one.n_unrepaired = of_unrepaired.n_used;
-    one.change_repaired = of_repaired.mean;
-    one.change_unrepaired = of_unrepaired.mean;
-    compare(of_unrepaired, of_repaired, level, one);
-    results.push_back(one);
-  }
-  return results;
 }
 
 }  // namespace rapport

@@ -1,4 +1,6 @@
 #include "study_page.hpp"
+#include <algorithm>
+#include <cmath>
 
 namespace rapport::report {
 namespace {
@@ -12,13 +14,56 @@ PageTable correlations(const StudyView& view) {
                       "Within: of deviations from the patients' means; between: of the patients' "
                       "means, weighted by sessions."};
   for (const StudyCorrelation& c : view.study.correlations)
-    table.rows.push_back({c.x + " and " + c.y, number(c.correlation.within.estimate),
-                          interval(c.correlation.within.ci), number(c.correlation.between.estimate),
-                          interval(c.correlation.between.ci), count(c.correlation.clusters)});
+    table.rows.push_back({c.x + " and " + c.y, unit(c.correlation.within.estimate),
+                          unit_interval(c.correlation.within.ci),
+                          unit(c.correlation.between.estimate),
+                          unit_interval(c.correlation.between.ci), count(c.correlation.clusters)});
   return table;
 }
 
+/// A value as it stands in the data.
+std::string shortest(double value) { return number(value, value == std::round(value) ? 0 : 2); }
+
+/// The rows of a finding, the first eight of them.
+std::string rows_text(const StudyFinding& finding) {
+  std::string text;
+  for (std::size_t k = 0; k < finding.rows.size() && k < 8; ++k)
+    text += (k > 0 ? ", " : "") + count(finding.rows[k] + 1);
+  return finding.rows.size() > 8 ? text + ", …" : text;
+}
+
 }  // namespace
+
+PageSection screening_section(const StudyView& view) {
+  const StudyScreening& screening = view.study.screening;
+  std::string looked;
+  for (std::size_t k = 0; k < screening.checks.size(); ++k)
+    looked += (k == 0                             ? ""
+               : k + 1 == screening.checks.size() ? " and "
+                                                  : ", ") +
+              screening.checks[k];
+  PageSection section{.title = "Screening of the data",
+                      .blocks = {Paragraph{"Looked for: " + looked + "."}}};
+  if (screening.findings.empty()) {
+    section.blocks.emplace_back(Paragraph{"Nothing was found."});
+    return section;
+  }
+  PageTable table{
+      .caption = "What was found",
+      .header = {"Finding", "severity", "how many", "rows of the data", "what it means"},
+      .rows = {},
+      .note =
+          "Rows are counted from 1 below the header; where patients are counted, "
+          "the row is their first."};
+  for (const StudyFinding& f : screening.findings) {
+    std::string kind = f.kind;
+    std::replace(kind.begin(), kind.end(), '_', ' ');
+    table.rows.push_back({kind, std::string(to_text(f.severity)), count(f.count) + " " + f.unit,
+                          rows_text(f), f.message});
+  }
+  section.blocks.emplace_back(std::move(table));
+  return section;
+}
 
 PageSection data_section(const StudyView& view) {
   PageTable variables{.caption = "Variables over sessions",
@@ -32,8 +77,8 @@ PageSection data_section(const StudyView& view) {
   for (const VariableDescription& v : view.study.variables)
     variables.rows.push_back({v.name, count(v.moments.n_used), count(v.moments.n_omitted),
                               number(v.moments.mean), number(v.moments.sd), number(v.sd_within),
-                              number(v.sd_between), number(v.icc), number(v.reliability),
-                              number(v.moments.minimum) + " to " + number(v.moments.maximum)});
+                              number(v.sd_between), unit(v.icc), unit(v.reliability),
+                              shortest(v.moments.minimum) + " to " + shortest(v.moments.maximum)});
   std::vector<double> session, alliance, outcome;
   for (const SessionDescription& at : view.study.by_session) {
     session.push_back(at.session);
@@ -54,7 +99,9 @@ PageSection data_section(const StudyView& view) {
                                   .series = 1,
                                   .label = view.study.columns.outcome});
   figure.height = 300;
-  return {.title = "Data", .blocks = {std::move(variables), std::move(figure)}};
+  PageSection section{.title = "Data", .blocks = {std::move(variables)}};
+  if (!view.study.one_session) section.blocks.emplace_back(std::move(figure));
+  return section;
 }
 
 PageSection correlations_section(const StudyView& view) {
@@ -69,7 +116,7 @@ PageSection correlations_section(const StudyView& view) {
   std::vector<double> session, r, low, high;
   for (const SessionDescription& at : view.study.by_session) {
     table.rows.push_back({number(at.session, 0), count(at.n_both), number(at.alliance_mean),
-                          number(at.outcome_mean), number(at.correlation), interval(at.ci)});
+                          number(at.outcome_mean), unit(at.correlation), unit_interval(at.ci)});
     session.push_back(at.session);
     r.push_back(at.correlation);
     low.push_back(at.ci.lower);
@@ -88,7 +135,7 @@ PageSection correlations_section(const StudyView& view) {
   figure.height = 320;
   PageSection section{.title = "Correlations", .blocks = {}};
   if (!view.study.correlations.empty()) section.blocks.emplace_back(correlations(view));
-  section.blocks.emplace_back(std::move(figure));
+  if (!view.study.one_session) section.blocks.emplace_back(std::move(figure));
   section.blocks.emplace_back(std::move(table));
   return section;
 }

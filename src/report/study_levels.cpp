@@ -67,26 +67,37 @@ Figure levels_figure(const StudyView& view, const Disaggregation& d) {
   return figure;
 }
 
+/// Where the slope differs from 0, within the sessions of the data.
 std::string region_text(const JohnsonNeyman& region) {
   using Region = JohnsonNeyman::Region;
   const std::string start = "Johnson–Neyman: the slope differs from 0 ";
-  const std::string range = " (the data have sessions " + number(region.minimum, 0) + " to " +
-                            number(region.maximum, 0) + ").";
+  const std::string never = "Johnson–Neyman: the slope differs from 0 at no session of the data.";
+  const std::string always = start + "at every session of the data.";
+  const bool low = region.lower > region.minimum && region.lower < region.maximum;
+  const bool high = region.upper > region.minimum && region.upper < region.maximum;
+  const std::string from = number(region.lower, 1);
+  const std::string to = number(region.upper, 1);
   switch (region.significant) {
     case Region::inside:
-      return start + "between sessions " + number(region.lower, 1) + " and " +
-             number(region.upper, 1) + range;
+      if (low && high) return start + "between sessions " + from + " and " + to + ".";
+      if (low) return start + "after session " + from + ".";
+      if (high) return start + "before session " + to + ".";
+      return region.lower <= region.minimum && region.upper >= region.maximum ? always : never;
     case Region::outside:
-      return start + "before session " + number(region.lower, 1) + " and after " +
-             number(region.upper, 1) + range;
+      if (low && high) return start + "before session " + from + " and after " + to + ".";
+      if (low) return start + "before session " + from + ".";
+      if (high) return start + "after session " + to + ".";
+      return region.lower <= region.minimum && region.upper >= region.maximum ? never : always;
     case Region::above:
-      return start + "after session " + number(region.lower, 1) + range;
+      return low ? start + "after session " + from + "."
+                 : (region.lower <= region.minimum ? always : never);
     case Region::below:
-      return start + "before session " + number(region.upper, 1) + range;
+      return high ? start + "before session " + to + "."
+                  : (region.upper >= region.maximum ? always : never);
     case Region::everywhere:
-      return start + "at every session.";
+      return always;
     case Region::nowhere:
-      return "Johnson–Neyman: the slope differs from 0 at no session.";
+      return never;
   }
   return {};
 }
@@ -129,11 +140,11 @@ PageSection levels_section(const StudyView& view) {
                count(d.n_patients) + " patients (" + count(d.n_patients_within) +
                " with two or more sessions carry the within effect)" +
                (d.n_therapists > 0 ? ", " + count(d.n_therapists) + " therapists" : "") +
-               ". Standardised: within " + number(d.standardized_within) + ", between " +
-               number(d.standardized_between) +
+               ". Standardised: within " + unit(d.standardized_within) + ", between " +
+               unit(d.standardized_between) +
                ". Variance explained by fixed effects: " + number(100 * d.r_squared_within, 0) +
                " % within, " + number(100 * d.r_squared_between, 0) + " % between patients, " +
-               number(100 * d.r_squared_total, 0) + " % in all. λ = " + number(d.reliability) + ".";
+               number(100 * d.r_squared_total, 0) + " % in all. λ = " + unit(d.reliability) + ".";
   PageSection section{.title = "Within and between patients",
                       .blocks = {levels_figure(view, d), std::move(table)}};
   if (!view.study.specifications.empty()) section.blocks.emplace_back(specifications(view));
@@ -155,8 +166,11 @@ PageSection moderation_section(const StudyView& view) {
       low.push_back(slope.ci.lower);
       high.push_back(slope.ci.upper);
     }
-    table.rows.push_back(estimate_row("change a session", m.interaction));
-    if (m.slopes.region) table.note = region_text(*m.slopes.region);
+    table.rows.push_back(estimate_row(
+        m.scale == SessionScale::linear ? "change a session" : "change a unit of log session",
+        m.interaction));
+    table.note = "Change: the " + m.estimand + ".";
+    if (m.region) table.note += " " + region_text(*m.region);
     Figure figure;
     figure.title = m.interaction.p_value < 0.05
                        ? "The within-patient effect changes with sessions"

@@ -63,8 +63,10 @@ PageSection models_section(const StudyView& view) {
     const std::vector<ContrastEstimate> effects = model.model.effects();
     for (std::size_t k = 0; k < effects.size(); ++k)
       table.rows.push_back(estimate_row(fit.fixed.terms[k], effects[k]));
-    table.note = model.model.formula() + ". REML, Satterthwaite's df. " +
-                 count(fit.data.observations) + (model.of_patients ? " patients." : " sessions.");
+    table.note = model.model.formula();
+    for (const std::string& option : model.options) table.note += " " + option;
+    table.note += ". REML, Satterthwaite's df. " + count(fit.data.observations) +
+                  (model.of_patients ? " patients." : " sessions.");
     for (const RandomEffects& random : fit.random) {
       table.note +=
           " SD of " + random.factor + " (" + count(static_cast<Index>(random.levels.size())) + "):";
@@ -79,39 +81,60 @@ PageSection models_section(const StudyView& view) {
   return section;
 }
 
+/// What was done, in the words of a methods section.
 PageSection methods_section(const StudyView& view) {
-  std::string text =
-      "Alliance was split into the deviation of each session from the patient's own mean "
-      "(within), the patient's "
-      "mean (between patients)";
-  if (view.study.sessions.therapists > 0)
-    text += " and the therapist's mean (between therapists; Brincks et al., 2017)";
-  text +=
-      ". Linear mixed models with a random intercept and a random slope of the session for each "
-      "patient were fitted by "
-      "restricted maximum likelihood; tests use Satterthwaite's degrees of freedom. The "
-      "between-patient effect was "
-      "corrected for the reliability of the patients' means (Lüdtke et al., 2008).";
-  if (view.study.cross_lagged)
+  const StudyAnalysis& study = view.study;
+  std::string text;
+  if (!study.one_session) {
+    text =
+        "Alliance was split into the deviation of each session from the patient's own mean "
+        "(within) and the patient's mean (between patients)";
+    if (study.sessions.therapists > 0)
+      text +=
+          ", and that again into the therapist's mean and the deviation from it (Brincks et "
+          "al., 2017)";
     text +=
-        " Reciprocal influence was estimated by the random-intercept cross-lagged panel model "
-        "(Hamaker, Kuiper & Grasman, "
-        "2015) by full-information maximum likelihood.";
-  if (view.study.agreement)
-    text +=
-        " Agreement of client and therapist is given as intraclass correlations (McGraw & Wong, "
-        "1996), Lin's concordance "
-        "correlation (1989) and limits of agreement (Bland & Altman, 1999).";
-  if (view.study.congruence)
-    text +=
-        " Congruence was examined by polynomial regression with response-surface parameters "
-        "(Edwards, 2002).";
-  if (view.study.ruptures)
-    text +=
-        " Ruptures were sought by several rules (Stiles et al., 2004; Strauss et al., 2006; Gumz "
-        "et al., 2012; Eubanks-Carter "
-        "et al., 2012; Jacobson & Truax, 1991).";
-  text += " Rows that miss a variable of a model were left out of that model.";
+        ". Linear mixed models with random effects of the patient were fitted by restricted "
+        "maximum likelihood; tests use Satterthwaite's degrees of freedom. The between-patient "
+        "effect was corrected for the reliability of the patients' means (Lüdtke et al., 2008); "
+        "variance explained follows Rights and Sterba (2019).";
+  }
+  const auto add = [&](bool present, const std::string& sentence) {
+    if (present) text += (text.empty() ? "" : " ") + sentence;
+  };
+  add(study.session_moderation.has_value(),
+      "Change of the effect over sessions was tested by the interaction of alliance with the "
+      "session, with simple slopes and the region of significance (Bauer & Curran, 2005).");
+  add(study.cross_lagged.has_value(),
+      "Reciprocal influence was estimated by the random-intercept cross-lagged panel model "
+      "(Hamaker, Kuiper & Grasman, 2015) with full-information maximum likelihood for missing "
+      "sessions.");
+  add(study.alliance_to_outcome_in_time.has_value(),
+      "Lagged effects over unequally spaced sessions were estimated with residuals that follow a "
+      "continuous-time first-order autoregression within patients.");
+  add(!study.agreement.empty(),
+      "Agreement between raters is given as intraclass correlations (McGraw & Wong, 1996), "
+      "Lin's concordance correlation (1989) and limits of agreement (Bland & Altman, 1999).");
+  add(study.rating_comparison.has_value(),
+      "Correlations of the raters with the outcome were compared by Steiger's (1980) test; their "
+      "relative importance is the share of R² averaged over orders of entry (Lindeman, Merenda & "
+      "Gold, 1980) with percentile bootstrap intervals.");
+  add(study.congruence.has_value(),
+      "Congruence was examined by polynomial regression with response-surface parameters "
+      "(Edwards, 2002).");
+  add(study.therapists.has_value(),
+      "Therapist effects were separated as by Baldwin, Wampold and Imel (2007).");
+  add(study.dropout.has_value(),
+      "Dropout was modelled as a discrete-time hazard (Singer & Willett, 1993).");
+  add(study.change.has_value(),
+      "Reliable change follows Jacobson and Truax (1991), sudden gains Tang and DeRubeis (1999).");
+  add(study.ruptures.has_value(),
+      "Ruptures were sought by named rules (Stiles et al., 2004; Strauss et al., 2006; Gumz et "
+      "al., 2012; Eubanks-Carter, Gorman & Muran, 2012; Jacobson & Truax, 1991).");
+  add(true,
+      "Rows that miss a variable of a model were left out of that model. Analyses were made "
+      "with rapport " +
+          std::string(version) + ".");
   return {.title = "Methods, ready to paste", .blocks = {Paragraph{text}}};
 }
 
@@ -126,6 +149,18 @@ std::string p_text(double p) {
 
 std::string interval(const ConfidenceInterval& ci, int decimals) {
   return "[" + number(ci.lower, decimals) + ", " + number(ci.upper, decimals) + "]";
+}
+
+std::string unit(double value, int decimals) {
+  std::string text = number(value, decimals);
+  const std::size_t zero = text.find("0.");
+  if (std::abs(value) < 1 && zero != std::string::npos && zero <= std::string("−").size())
+    text.erase(zero, 1);
+  return text;
+}
+
+std::string unit_interval(const ConfidenceInterval& ci, int decimals) {
+  return "[" + unit(ci.lower, decimals) + ", " + unit(ci.upper, decimals) + "]";
 }
 
 std::string ci_heading(double level) { return number(100 * level, 0) + " % CI"; }
@@ -171,23 +206,23 @@ Page study_page(const StudyAnalysis& study, const Table& table, const StudyPageO
       (study.sessions.therapists > 0 ? " with " + count(study.sessions.therapists) + " therapists"
                                      : "");
   page.warnings = study.warnings;
-  page.sections = {summary_section(view), data_section(view)};
+  page.sections = {summary_section(view), screening_section(view), data_section(view)};
   const auto add = [&](bool present, PageSection (*section)(const StudyView&)) {
     if (present) page.sections.push_back(section(view));
   };
-  add(study.agreement.has_value(), agreement_section);
+  add(!study.agreement.empty(), agreement_section);
   add(true, correlations_section);
   add(study.disaggregation.has_value(), levels_section);
   add(study.session_moderation || study.treatment_moderation, moderation_section);
-  add(true, lags_section);
+  add(!study.one_session, lags_section);
   add(study.early.has_value(), early_section);
-  add(study.perspectives.has_value(), perspectives_section);
+  add(study.perspectives || study.rating_comparison, perspectives_section);
   add(study.congruence.has_value(), congruence_section);
   add(study.therapists.has_value(), therapists_section);
   add(study.dropout.has_value(), dropout_section);
   add(study.change.has_value(), change_section);
   add(study.ruptures.has_value(), ruptures_section);
-  add(true, models_section);
+  add(!study.models.empty(), models_section);
   add(true, methods_section);
   page.footer = "rapport " + std::string(version) + ". Data: " + count(table.rows()) +
                 " rows, fingerprint " + fingerprint(table) + "." +

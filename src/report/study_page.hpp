@@ -24,6 +24,9 @@ struct StudyView {
 /// "p < .001" or "p = .042".
 [[nodiscard]] std::string p_text(double p);
 [[nodiscard]] std::string interval(const ConfidenceInterval& ci, int decimals = 2);
+/// A number that lies within ±1 by its nature, as APA prints it: "−.35".
+[[nodiscard]] std::string unit(double value, int decimals = 2);
+[[nodiscard]] std::string unit_interval(const ConfidenceInterval& ci, int decimals = 2);
 /// "95 % CI".
 [[nodiscard]] std::string ci_heading(double level);
 [[nodiscard]] Eigen::VectorXd vector_of(const std::vector<double>& values);
@@ -35,6 +38,7 @@ struct StudyView {
                                                     const ContrastEstimate& e);
 [[nodiscard]] int decimals_for(double standard_error);
 
+[[nodiscard]] PageSection screening_section(const StudyView& view);
 [[nodiscard]] PageSection data_section(const StudyView& view);
 [[nodiscard]] PageSection agreement_section(const StudyView& view);
 [[nodiscard]] PageSection correlations_section(const StudyView& view);

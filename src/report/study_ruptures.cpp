@@ -2,6 +2,7 @@
 
 #include "study_page.hpp"
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -14,19 +15,77 @@ std::string patient_name(const StudyView& view, Index patient) {
 }
 
 PageTable aftermath(const StudyView& view) {
-  PageTable table{.caption = "The outcome after a rupture, against its last value before",
-                  .header = {"Rule", "repaired: n", "change", "unrepaired: n", "change",
-                             "difference", ci_heading(view.level), "p"},
-                  .rows = {},
-                  .note =
-                      "Mean of the next three sessions less the value before; unrepaired − "
-                      "repaired by Welch's t, ruptures "
-                      "taken as independent."};
-  for (const RuptureAftermath& a : view.study.aftermath)
-    table.rows.push_back({std::string(name_of(a.rule)), count(a.n_repaired),
-                          number(a.change_repaired), count(a.n_unrepaired),
-                          number(a.change_unrepaired), number(a.difference), interval(a.ci),
-                          p_value(a.p_value)});
+  PageTable table{
+      .caption = "The outcome after a rupture, against its last value before",
+      .header = {"Rule", "repaired: n", "change", "unrepaired: n", "change",
+                 "repaired − unrepaired", ci_heading(view.level), "p"},
+      .rows = {},
+      .note =
+          "Mean of the next three sessions less the value before. The difference is adjusted "
+          "for the value before, with a random intercept of the patient (" +
+          aftermath_formula() +
+          "); – where a rule knows no unrepaired ruptures, or too few of a kind."};
+  for (const RuptureAftermath& a : view.study.aftermath) {
+    std::vector<std::string> row = {std::string(name_of(a.rule)),
+                                    count(a.n_repaired),
+                                    number(a.change_repaired),
+                                    count(a.n_unrepaired),
+                                    number(a.change_unrepaired),
+                                    "–",
+                                    "–",
+                                    "–"};
+    if (a.adjusted) {
+      row[5] = number(a.adjusted->estimate);
+      row[6] = interval(a.adjusted->ci);
+      row[7] = p_value(a.adjusted->p_value);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+/// The five ways in which ruptures came and went, by the rules of Gumz et al.
+PageTable pattern_table(const StudyView& view) {
+  PageTable table{
+      .caption = "How ruptures came and went",
+      .header = {"Rule", "down at once, up at once", "down slowly, up at once",
+                 "down at once, up slowly", "slowly both", "not repaired", "longest fall"},
+      .rows = {},
+      .note =
+          "Slowly: over two rated sessions or more. Only these rules follow a fall "
+          "over several sessions."};
+  for (const RuptureRule rule : {RuptureRule::gumz, RuptureRule::gumz_strict}) {
+    std::array<Index, 5> counts{};
+    Index longest = 0;
+    for (const Rupture& r : view.study.ruptures->ruptures) {
+      if (r.rule != rule) continue;
+      ++counts[static_cast<std::size_t>(r.pattern)];
+      longest = std::max(longest, r.fall);
+    }
+    if (longest == 0) continue;
+    std::vector<std::string> row = {std::string(name_of(rule))};
+    for (const Index n : counts) row.push_back(count(n));
+    row.push_back(count(longest) + (longest == 1 ? " session" : " sessions"));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+PageTable outcome_table(const StudyView& view) {
+  const RuptureOutcome& outcome = *view.study.rupture_outcome;
+  PageTable table{
+      .caption = "The final outcome by the patients' course",
+      .header = estimate_header("Ruptures by " + std::string(name_of(outcome.rule)), view.level),
+      .rows = {},
+      .note =
+          "Means at the average intake and number of sessions; unrepaired: any "
+          "rupture was not made good. Do the courses differ: F(" +
+          number(outcome.course.numerator_df, 0) + ", " + number(outcome.course.denominator_df, 1) +
+          ") = " + number(outcome.course.statistic) + ", " + p_text(outcome.course.p_value) + "."};
+  for (const MarginalMean& mean : outcome.means.means)
+    table.rows.push_back(estimate_row(mean.levels.front().second, mean.mean));
+  for (const MeanDifference& difference : outcome.means.differences)
+    table.rows.push_back(estimate_row(difference.contrast, difference.difference));
   return table;
 }
 
@@ -111,9 +170,13 @@ PageSection ruptures_section(const StudyView& view) {
   for (const RuleConcordance& c : a.concordance)
     between.rows.push_back(
         {std::string(name_of(c.first)) + " and " + std::string(name_of(c.second)), count(c.both),
-         count(c.only_first), count(c.only_second), number(c.kappa)});
-  PageSection section{.title = "Ruptures and repairs",
-                      .blocks = {std::move(table), aftermath(view), std::move(between)}};
+         count(c.only_first), count(c.only_second), unit(c.kappa)});
+  PageSection section{.title = "Ruptures and repairs", .blocks = {std::move(table)}};
+  const PageTable patterns = pattern_table(view);
+  if (!patterns.rows.empty()) section.blocks.emplace_back(patterns);
+  if (!view.study.aftermath.empty()) section.blocks.emplace_back(aftermath(view));
+  if (view.study.rupture_outcome) section.blocks.emplace_back(outcome_table(view));
+  section.blocks.emplace_back(std::move(between));
   if (!a.ruptures.empty()) section.blocks.emplace_back(rupture_figure(view));
   return section;
 }

@@ -75,6 +75,8 @@ std::vector<TableFile> study_tables(const StudyAnalysis& study, const Page& page
   }
   files.push_back({.name = "sessions.csv", .content = to_csv(study.session_table)});
   files.push_back({.name = "patients.csv", .content = to_csv(study.patients)});
+  if (study.ruptures)
+    files.push_back({.name = "ruptures.csv", .content = to_csv(study.rupture_table)});
   return files;
 }
 

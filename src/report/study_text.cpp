@@ -1,6 +1,7 @@
 #include <rapport/report/alliance.hpp>
 #include <rapport/report/text.hpp>
 
+#include "study_page.hpp"
 #include <cmath>
 #include <string>
 
@@ -14,8 +15,9 @@ std::string plural(Index n, const std::string& noun) {
 /// "−0.15 points (95 % CI −0.20 to −0.10, p < .001)".
 std::string estimate_text(const ContrastEstimate& e) {
   const std::string p = p_value(e.p_value);
-  return number(e.estimate, 3) + " points (" + number(100 * e.ci.level, 0) + " % CI " +
-         number(e.ci.lower, 3) + " to " + number(e.ci.upper, 3) + ", p " +
+  const int decimals = decimals_for(e.standard_error);
+  return number(e.estimate, decimals) + " points (" + number(100 * e.ci.level, 0) + " % CI " +
+         number(e.ci.lower, decimals) + " to " + number(e.ci.upper, decimals) + ", p " +
          (p.front() == '<' ? p : "= " + p) + ")";
 }
 
@@ -33,8 +35,10 @@ std::string study_text(const StudyAnalysis& study) {
          plural(study.sessions.patients, "patient");
   if (study.sessions.therapists > 0)
     out += " with " + plural(study.sessions.therapists, "therapist");
-  out += "; a patient has " + number(study.sessions.median, 0) + " sessions (median; " +
-         number(study.sessions.minimum, 0) + " to " + number(study.sessions.maximum, 0) + ").\n\n";
+  out += study.one_session ? ".\n\n"
+                           : "; a patient has " + number(study.sessions.median, 0) +
+                                 " sessions (median; " + number(study.sessions.minimum, 0) +
+                                 " to " + number(study.sessions.maximum, 0) + ").\n\n";
   if (study.disaggregation) {
     const Disaggregation& d = *study.disaggregation;
     out +=
@@ -54,11 +58,13 @@ std::string study_text(const StudyAnalysis& study) {
   }
   if (study.session_moderation) {
     const ContrastEstimate& change = study.session_moderation->interaction;
+    const bool linear = study.session_moderation->scale == SessionScale::linear;
+    const std::string unit = linear ? " a session" : " a unit of log session";
     out += change.p_value < 0.05
                ? "The within-patient effect changes with sessions by " + estimate_text(change) +
-                     " a session.\n"
+                     unit + ".\n"
                : "The within-patient effect does not reliably change with sessions: " +
-                     estimate_text(change) + " a session.\n";
+                     estimate_text(change) + unit + ".\n";
   }
   if (study.cross_lagged && study.cross_lagged->fit.proper) {
     const auto say = [&](bool from_x) {
@@ -75,13 +81,37 @@ std::string study_text(const StudyAnalysis& study) {
         "model):\n  alliance on later " +
         outcome + " " + say(true) + "; " + outcome + " on later alliance " + say(false) + ".\n";
   }
-  if (study.agreement) {
-    const RaterAgreement& a = *study.agreement;
-    out += "Client and therapist: the client's rating is " + number(std::abs(a.bland_altman.bias)) +
-           " points " + (a.bland_altman.bias < 0 ? "lower" : "higher") +
-           " on average; agreement ICC(2,1) = " + number(icc_form(a.icc, "ICC(2,1)").estimate) +
+  if (study.distributed_lags) {
+    const DistributedLags& lags = *study.distributed_lags;
+    out += "Over " + std::to_string(lags.effects.size()) +
+           " sessions together, a lasting rise of alliance by a point is followed by\n  " +
+           direction(lags.cumulative.back(), outcome) + estimate_text(lags.cumulative.back()) +
+           ".\n";
+  }
+  if (study.alliance_to_outcome_in_time)
+    out += "With the time between sessions taken into account, alliance on the next " + outcome +
+           ":\n  " + estimate_text(study.alliance_to_outcome_in_time->effect) + ".\n";
+  for (const PairAgreement& pair : study.agreement) {
+    const RaterAgreement& a = pair.sessions;
+    out += "The " + pair.first.name + "'s rating is " + number(std::abs(a.bland_altman.bias)) +
+           " points " + (a.bland_altman.bias < 0 ? "lower" : "higher") + " than the " +
+           pair.second.name +
+           "'s on average; agreement ICC(2,1) = " + number(icc_form(a.icc, "ICC(2,1)").estimate) +
            ", r = " + number(a.concordance.pearson) + " over " +
-           plural(a.bland_altman.n_used, "session") + ".\n";
+           plural(a.bland_altman.n_used, study.one_session ? "patient" : "session") + ".\n";
+  }
+  if (study.rating_comparison) {
+    const RatingComparison& c = *study.rating_comparison;
+    out += "Of the " + number(100 * c.r_squared, 1) + " % of the variance of " +
+           (study.one_session ? outcome : "the final " + outcome) + " that " +
+           (study.one_session ? "the" : "early") + " ratings tell together,";
+    for (std::size_t k = 0; k < c.ratings.size(); ++k)
+      out += std::string(k == 0                      ? " "
+                         : k + 1 == c.ratings.size() ? " and "
+                                                     : ", ") +
+             "the " + c.ratings[k].rater.name + "'s carries " +
+             number(100 * c.ratings[k].share.estimate, 1);
+    out += ".\n";
   }
   return out;
 }

@@ -93,9 +93,11 @@ TEST(Study, TheSlopeAtASessionIsMainEffectPlusInteraction) {
 
 TEST(Study, EveryPartIsThere) {
   const StudyAnalysis& study = reference_study();
-  EXPECT_TRUE(study.agreement && study.agreement_of_means && study.congruence &&
+  EXPECT_EQ(study.agreement.size(), 1U);
+  EXPECT_TRUE(study.agreement[0].means && study.agreement[0].convergence && study.congruence &&
               study.treatment_moderation);
   EXPECT_TRUE(study.alliance_to_outcome && study.outcome_to_alliance && study.cross_lagged);
+  EXPECT_TRUE(study.distributed_lags && study.rating_comparison && study.rupture_outcome);
   EXPECT_TRUE(study.early && study.perspectives && study.dropout && study.change && study.ruptures);
   EXPECT_EQ(study.correlations.size(), 3U);
   EXPECT_EQ(study.sessions.sessions, 1155);
@@ -106,13 +108,15 @@ TEST(Study, WithoutTherapistsTreatmentOrSecondRaterTheRestRemains) {
       reference("simulated_panel.csv"),
       {.patient = "patient", .session = "session", .alliance = "wai_client", .outcome = "phq9"});
   EXPECT_TRUE(study.disaggregation && study.early && study.ruptures);
-  EXPECT_FALSE(study.agreement || study.therapists || study.treatment_moderation || study.dropout);
+  EXPECT_TRUE(study.agreement.empty());
+  EXPECT_FALSE(study.therapists || study.treatment_moderation || study.dropout);
   EXPECT_TRUE(std::isnan(study.disaggregation->between_therapist.estimate));
 }
 
 TEST(Study, TheSharesOfBothRatingsSumToWhatTheyExplain) {
-  const PerspectiveComparison& p = *reference_study().perspectives;
-  EXPECT_NEAR(p.client_share.estimate + p.therapist_share.estimate, p.r_squared, 1e-12);
+  const RatingComparison& c = *reference_study().rating_comparison;
+  ASSERT_EQ(c.ratings.size(), 2U);
+  EXPECT_NEAR(c.ratings[0].share.estimate + c.ratings[1].share.estimate, c.r_squared, 1e-12);
 }
 
 TEST(Study, PatientsHaveOneRow) {

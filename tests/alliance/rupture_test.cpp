@@ -1,4 +1,5 @@
 #include <rapport/alliance/rupture.hpp>
+#include <rapport/alliance/rupture_aftermath.hpp>
 #include <rapport/base/error.hpp>
 #include <rapport/data/csv.hpp>
 
@@ -125,7 +126,7 @@ TEST(Rupture, AftermathIsTheOutcomeAfterLessTheOutcomeBefore) {
   const Panel panel = make_panel(table, {.patient = "p", .session = "s", .therapist = ""});
   const RuptureAnalysis analysis =
       find_ruptures(panel, table.numbers("a"), {.rules = {RuptureRule::gumz}});
-  const auto aftermath = rupture_aftermath(panel, analysis, table.numbers("y"));
+  const auto aftermath = rupture_aftermath(rupture_table(panel, analysis, table.numbers("y")));
   ASSERT_EQ(aftermath.size(), 1U);
   EXPECT_EQ(aftermath[0].n_repaired, 2);
   EXPECT_DOUBLE_EQ(aftermath[0].change_repaired, (-3.0 - 4.0) / 2);

@@ -4,13 +4,20 @@
 #include <rapport/data/panel.hpp>
 #include <rapport/mixed/means.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace rapport {
 
+/// Someone who rates the alliance.
+struct StudyRater {
+  std::string name;    ///< "observer", "interpreter", "partner"
+  std::string column;  ///< of the rating of the same sessions
+};
+
 /// The columns of a process–outcome study, a row a session. Those that may be empty: `therapist`,
-/// `treatment`, `therapist_alliance`, `dropout`.
+/// `treatment`, `therapist_alliance`, `dropout`, `raters`, `time`.
 struct StudyColumns {
   std::string patient = {};
   std::string session = {};
@@ -20,7 +27,12 @@ struct StudyColumns {
   std::string treatment = {};           ///< categorical
   std::string therapist_alliance = {};  ///< the therapist's rating of the same sessions
   std::string dropout = {};             ///< 1 in any row of a patient who left early, 0 otherwise
+  std::vector<StudyRater> raters = {};  ///< besides client and therapist
+  std::string time = {};                ///< when the session was, in days or weeks
 };
+
+/// Everyone who rates: "client", "therapist" where there is one, and `raters`.
+[[nodiscard]] std::vector<StudyRater> raters_of(const StudyColumns& columns);
 
 /// The names that formulas of a study are built from: "within(wai, patient)" and so on.
 struct StudyTerms {
@@ -66,15 +78,27 @@ struct [[nodiscard]] Disaggregation {
 Disaggregation disaggregate(const FittedModel& model, const Table& table, const Panel& panel,
                             const StudyColumns& columns);
 
+/// How the alliance's effect may change with sessions: by the same amount each session, or by the
+/// same amount each time their number doubles (fast at first, then slower).
+enum class SessionScale { linear, logarithmic };
+
 /// Does the alliance's effect change with the number of sessions?
 struct [[nodiscard]] SessionModeration {
-  ContrastEstimate interaction;  ///< change of the within effect a session
+  SessionScale scale;
+  std::string estimand;  ///< what `interaction` is, in a phrase
+  ContrastEstimate
+      interaction;  ///< change of the within effect a session, or a unit of log session
   std::vector<double> sessions;
-  SimpleSlopes
-      slopes;  ///< of within-patient alliance at those sessions, with the Johnson–Neyman region
+  SimpleSlopes slopes;                  ///< of within-patient alliance at those sessions
+  std::optional<JohnsonNeyman> region;  ///< in sessions, whatever the scale
 };
+/// The column of the session on a scale: `columns.session`, or "log_session", its natural
+/// logarithm.
+[[nodiscard]] std::string session_column(const StudyColumns& columns, SessionScale scale);
 SessionModeration moderate_by_session(const FittedModel& model, const StudyColumns& columns,
-                                      const std::vector<double>& sessions, double level = 0.95);
+                                      const std::vector<double>& sessions,
+                                      SessionScale scale = SessionScale::linear,
+                                      double level = 0.95);
 
 /// The within-patient effect of alliance in one treatment.
 struct TreatmentSlope {
@@ -93,34 +117,5 @@ struct [[nodiscard]] TreatmentModeration {
 };
 TreatmentModeration moderate_by_treatment(const FittedModel& model, const Table& table,
                                           const StudyColumns& columns, double standardizer);
-
-/// A lagged effect within patients, with the previous value of the outcome held constant: the two
-/// within-person models of `rapport lagged --model mixed`. With few sessions a patient both
-/// estimates are biased (Nickell 1981); the cross-lagged panel model with random intercepts is not.
-struct [[nodiscard]] LaggedInfluence {
-  ContrastEstimate effect;          ///< of the predictor's deviation one session earlier
-  ContrastEstimate autoregression;  ///< of the outcome's own deviation one session earlier
-  double standardized;  ///< `effect` by the SDs of the deviations from the patients' means
-  Index n_sessions;     ///< with a value in the session before
-  Index n_patients;
-};
-LaggedInfluence lagged_influence(const FittedModel& model, const Table& table,
-                                 const StudyColumns& columns);
-
-/// Both directions: does x one session earlier tell y, and y one session earlier x?
-struct [[nodiscard]] ReciprocalInfluence {
-  FittedModel to_y;
-  FittedModel to_x;
-  LaggedInfluence x_to_y;
-  LaggedInfluence y_to_x;
-};
-ReciprocalInfluence reciprocal_influence(const Table& table, const StudyColumns& columns,
-                                         const std::string& x, const std::string& y,
-                                         double level = 0.95);
-
-/// The formula of the lagged effect of `predictor` on `outcome`: `outcome ~ session +
-/// within(lag(predictor, …)) + …`.
-[[nodiscard]] std::string lagged_formula(const StudyColumns& columns, const std::string& predictor,
-                                         const std::string& outcome);
 
 }  // namespace rapport

@@ -15,12 +15,15 @@ namespace rapport {
 
 /// One row a patient, by level: `patient`, `therapist` and `treatment` where the study has them
 /// (those of the first session), `sessions` (with alliance or outcome), `early_alliance` (mean of
-/// sessions 1 … k), `early_therapist_alliance` where rated, `mean_alliance`, `intake` (first
+/// sessions 1 … k; of other raters `early_NAME_alliance`), `mean_alliance`, `intake` (first
 /// outcome), `prior_change` (last outcome up to session k less intake), `final` (last outcome,
 /// where it lies beyond session k) and `left` (1 for a patient who dropped out, where the study
 /// says so).
 [[nodiscard]] Table patient_table(const Table& table, const Panel& panel,
                                   const StudyColumns& columns, Index early_sessions);
+
+/// The column of a rater's early alliance in patient_table.
+[[nodiscard]] std::string early_column(const StudyRater& rater);
 
 /// Early alliance and final outcome.
 struct [[nodiscard]] EarlyAlliance {
@@ -32,7 +35,7 @@ struct [[nodiscard]] EarlyAlliance {
   ContrastEstimate
       adjusted;  ///< and for the change before session k, which may have made the alliance
   std::optional<ContrastTest>
-      treatment;                ///< early alliance × treatment, where there are treatments
+      treatment;                ///< early alliance × treatment, where the caller tested it
   Eigen::VectorXd reliability;  ///< of the mean of 1, 2, … 10 sessions (Spearman–Brown of the ICC)
   Index n_used;
 };
@@ -40,6 +43,11 @@ struct [[nodiscard]] EarlyAlliance {
 /// The formulas of early_alliance: "final ~ early_alliance + intake", with a random intercept of
 /// the therapist where the patients have therapists.
 [[nodiscard]] std::string early_formula(const Table& patients, bool with_prior_change);
+
+/// "final ~ early_alliance * treatment + intake", and the therapist's random intercept; and the
+/// joint test of its interaction.
+[[nodiscard]] std::string early_treatment_formula(const Table& patients);
+[[nodiscard]] ContrastTest treatment_interaction(const FittedModel& model);
 
 /// `effect` and `adjusted` are fits of early_formula to `patients`; `icc` is the alliance's share
 /// between patients.
