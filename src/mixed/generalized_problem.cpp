@@ -6,6 +6,7 @@
 #include <Eigen/Cholesky>
 
 #include "distinct_terms.hpp"
+#include "group_kernels.hpp"
 #include "independent_columns.hpp"
 #include <algorithm>
 #include <cmath>
@@ -155,21 +156,12 @@ void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) 
   }
 }
 
-bool is_scalar(const Design& design) {
-  return design.random.size() == 1 && design.random.front().columns.cols() == 1;
-}
-
 void require_usable(const Design& design, const GeneralizedOptions& options) {
   if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
   if (options.quadrature_points < 1 || options.quadrature_points > 200) {
     throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
                           std::to_string(options.quadrature_points) +
                           "; must lie between 1 and 200");
-  }
-  if (options.quadrature_points > 1 && !is_scalar(design)) {
-    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
-                          std::to_string(options.quadrature_points) +
-                          "; more than 1 needs exactly one scalar random effect");
   }
   const VectorXd& y = design.response;
   if (y.maxCoeff() == y.minCoeff()) {
@@ -266,22 +258,25 @@ std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::curved_cr
 }
 
 Minimum GeneralizedProblem::search(Integral& integral) const {
-  if (integral.has_hessian()) {
-    const Minimum minimum =
-        find_minimum_by_newton(curved_criterion(integral), start_, options_.iterations);
-    if (minimum.converged && minimum.smallest_curvature > -1e-6) return minimum;
+  const bool laplace = options_.quadrature_points == 1;
+  if (!integral.has_hessian()) {
+    if (laplace) return find_minimum(criterion(integral), start_, options_.iterations);
+    const std::unique_ptr<Integral> nearby = this->integral(1);
+    const Optimum near =
+        approach_minimum(criterion(*nearby), start_, {}, 1e-2, options_.iterations);
+    return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
   }
-  if (options_.quadrature_points == 1)
-    return find_minimum(criterion(integral), start_, options_.iterations);
-  const std::unique_ptr<Integral> laplace = this->integral(1);
-  if (laplace->has_hessian()) {
+  VectorXd start = start_;
+  if (!laplace) {
+    const std::unique_ptr<Integral> nearby = this->integral(1);
     const Minimum near =
-        find_minimum_by_newton(curved_criterion(*laplace), start_, options_.iterations, 1e-2);
-    if (near.converged && near.smallest_curvature > 0)
-      return find_minimum(criterion(integral), near.x, options_.iterations, near.hessian);
+        find_minimum_by_newton(curved_criterion(*nearby), start_, options_.iterations, 1e-2);
+    if (near.converged) start = near.x;
   }
-  const Optimum near = approach_minimum(criterion(*laplace), start_, {}, 1e-2, options_.iterations);
-  return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
+  const Minimum minimum =
+      find_minimum_by_newton(curved_criterion(integral), start, options_.iterations);
+  if (minimum.converged && minimum.smallest_curvature > -1e-6) return minimum;
+  return find_minimum(criterion(integral), minimum.x, options_.iterations);
 }
 
 }  // namespace rapport::detail

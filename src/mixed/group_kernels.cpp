@@ -2,9 +2,6 @@
 
 #include "dense_kernels.hpp"
 
-// Lanes are passed and returned only inside this file.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace rapport::detail {
 namespace {
 

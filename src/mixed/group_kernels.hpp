@@ -15,7 +15,8 @@ inline constexpr int most_effects = 3;  ///< random effects of a group
 /// How far the derivatives of a row's log-likelihood ℓ(η, ψ₁, ψ₂) are wanted.
 enum class RowOrder {
   slope,      ///< value, ℓ' and ∂ψ of ℓ
-  curvature,  ///< and ℓ''
+  node,       ///< and ℓ'', ∂ψ of ℓ', ∂²ψ of ℓ
+  curvature,  ///< value, ℓ' and ℓ''
   third,      ///< and ℓ'''
   gradient,   ///< and ∂ψ of ℓ, ℓ', ℓ''
   hessian     ///< and ℓ'''', ∂ψ of ℓ''', ∂²ψ of ℓ, ℓ', ℓ''
@@ -100,7 +101,7 @@ struct GroupKernels {
                            const RowOutput& out);
   /// −log of the likelihood by Laplace's approximation; not finite where it does not exist.
   double (*laplace)(const GroupProblem& problem, const GroupPoint& point);
-  /// By adaptive quadrature; has no Hessian.
+  /// By adaptive quadrature.
   double (*quadrature)(const GroupProblem& problem, const GroupPoint& point, const GroupRule& rule);
 };
 
@@ -109,8 +110,10 @@ const GroupKernels& group_kernels();
 
 /// Doubles of scratch memory for blocks of at most `rows` rows and a rule of `points`.
 constexpr long group_scratch_size(long rows, long directions, long points) {
-  constexpr long row_arrays = 33;
-  return group_lanes * (rows * row_arrays + directions * (directions + 64) + points + 8);
+  constexpr long row_arrays = 48;
+  constexpr long node_values = 1 + 3 + 3 + 6;
+  return group_lanes * (rows * row_arrays + directions * (directions + 64) +
+                        points * (node_values + 4 * directions) + 8);
 }
 
 }  // namespace rapport::detail

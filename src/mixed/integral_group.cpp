@@ -244,7 +244,7 @@ class GroupIntegral final : public Integral {
   double evaluate(const ModelPoint& at, ModelPoint* gradient) override {
     return evaluate_at(at, gradient, nullptr);
   }
-  [[nodiscard]] bool has_hessian() const override { return family_ != nullptr && points_ == 1; }
+  [[nodiscard]] bool has_hessian() const override { return family_ != nullptr; }
   double evaluate(const ModelPoint& at, ModelPoint& gradient, Eigen::MatrixXd& hessian) override {
     return evaluate_at(at, &gradient, &hessian);
   }

@@ -1,7 +1,5 @@
 // Log-likelihoods of rows for RowSource, under the rules of lanes_body.hpp.
 
-#include "lanes_body.hpp"
-
 /// Σ log of factors in [1, 4], one logarithm for many of them.
 struct LogSum {
   Lanes sum = {};
@@ -43,17 +41,36 @@ inline void for_rows(const RowSource& source, long block, const Row& row) {
   for (long j = 0; j < rows; ++j) row(first + group_lanes * j, j);
 }
 
-constexpr bool has_family_slope(RowOrder order) {
-  return order == RowOrder::slope || order >= RowOrder::gradient;
+/// What an order asks for.
+struct Wanted {
+  bool second, third, fourth;  ///< of η
+  bool family[4];              ///< ∂ψ of ℓ and its derivatives
+  bool pair, pair_slopes;      ///< ∂²ψ of ℓ; of ℓ' and ℓ''
+};
+constexpr Wanted wanted(RowOrder order) {
+  const bool node = order == RowOrder::node;
+  const bool gradient = order >= RowOrder::gradient;
+  const bool hessian = order == RowOrder::hessian;
+  return {order != RowOrder::slope,
+          order >= RowOrder::third,
+          hessian,
+          {node || gradient || order == RowOrder::slope, node || gradient, gradient, hessian},
+          node || hessian,
+          hessian};
+}
+
+inline void store_if(bool asked, double* array, long j, const Lanes& value) {
+  if (asked) lanes_at(array, j) = value;
 }
 
 template <RowOrder order>
 inline void store_eta(const RowOutput& out, long j, const Lanes& first, const Lanes& second,
                       const Lanes& third, const Lanes& fourth) {
+  constexpr Wanted want = wanted(order);
   lanes_at(out.eta[0], j) = first;
-  if constexpr (order >= RowOrder::curvature) lanes_at(out.eta[1], j) = second;
-  if constexpr (order >= RowOrder::third) lanes_at(out.eta[2], j) = third;
-  if constexpr (order >= RowOrder::hessian) lanes_at(out.eta[3], j) = fourth;
+  store_if(want.second, out.eta[1], j, second);
+  store_if(want.third, out.eta[2], j, third);
+  store_if(want.fourth, out.eta[3], j, fourth);
 }
 
 /// ℓ = w (yη − log(1 + e^η)).
@@ -114,19 +131,17 @@ inline void negative_binomial_rows(const RowSource& source, long block, const do
     value += w * y * x - total * softplus;
     store_eta<order>(out, j, w * y - total * g.first, -total * g.second, -total * g.third,
                      -total * g.fourth);
+    constexpr Wanted want = wanted(order);
     const Lanes wk = w * k;
-    if constexpr (has_family_slope(order))
-      lanes_at(out.family[0][0], j) = total * g.first - wk * softplus;
-    if constexpr (order >= RowOrder::gradient) {
-      lanes_at(out.family[0][1], j) = total * g.second - wk * g.first;
-      lanes_at(out.family[0][2], j) = total * g.third - wk * g.second;
-      if constexpr (order >= RowOrder::hessian) {
-        lanes_at(out.family[0][3], j) = total * g.fourth - wk * g.third;
-        lanes_at(out.pair[0][0], j) = wk * (2.0 * g.first - softplus) - total * g.second;
-        lanes_at(out.pair[0][1], j) = wk * (2.0 * g.second - g.first) - total * g.third;
-        lanes_at(out.pair[0][2], j) = wk * (2.0 * g.third - g.second) - total * g.fourth;
-      }
-    }
+    double* const* d = out.family[0];
+    store_if(want.family[0], d[0], j, total * g.first - wk * softplus);
+    store_if(want.family[1], d[1], j, total * g.second - wk * g.first);
+    store_if(want.family[2], d[2], j, total * g.third - wk * g.second);
+    store_if(want.family[3], d[3], j, total * g.fourth - wk * g.third);
+    double* const* dd = out.pair[0];
+    store_if(want.pair, dd[0], j, wk * (2.0 * g.first - softplus) - total * g.second);
+    store_if(want.pair_slopes, dd[1], j, wk * (2.0 * g.second - g.first) - total * g.third);
+    store_if(want.pair_slopes, dd[2], j, wk * (2.0 * g.third - g.second) - total * g.fourth);
   });
   lanes_at(out.value) = value;
 }
@@ -153,26 +168,18 @@ inline void cumulative_logit_rows(const RowSource& source, long block, const dou
     }
     store_eta<order>(out, j, w * (b.first - a.first), -w * (a.second + b.second),
                      w * (b.third - a.third), -w * (a.fourth + b.fourth));
-    if constexpr (has_family_slope(order)) {
-      lanes_at(out.family[0][0], j) = w * a.first;
-      lanes_at(out.family[1][0], j) = -w * b.first;
-    }
-    if constexpr (order >= RowOrder::gradient) {
-      lanes_at(out.family[0][1], j) = w * a.second;
-      lanes_at(out.family[0][2], j) = w * a.third;
-      lanes_at(out.family[1][1], j) = w * b.second;
-      lanes_at(out.family[1][2], j) = -w * b.third;
-    }
-    if constexpr (order >= RowOrder::hessian) {
-      lanes_at(out.family[0][3], j) = w * a.fourth;
-      lanes_at(out.family[1][3], j) = w * b.fourth;
-      lanes_at(out.pair[0][0], j) = -w * a.second;
-      lanes_at(out.pair[0][1], j) = -w * a.third;
-      lanes_at(out.pair[0][2], j) = -w * a.fourth;
-      for (int k = 0; k < 3; ++k) lanes_at(out.pair[1][k], j) = Lanes{};
-      lanes_at(out.pair[2][0], j) = -w * b.second;
-      lanes_at(out.pair[2][1], j) = w * b.third;
-      lanes_at(out.pair[2][2], j) = -w * b.fourth;
+    constexpr Wanted want = wanted(order);
+    const Lanes* const above_derivatives[4] = {&a.first, &a.second, &a.third, &a.fourth};
+    const Lanes* const below_derivatives[4] = {&b.first, &b.second, &b.third, &b.fourth};
+    for (int k = 0; k < 4; ++k) {
+      const double sign = k % 2 == 0 ? -1 : 1;
+      store_if(want.family[k], out.family[0][k], j, w * *above_derivatives[k]);
+      store_if(want.family[k], out.family[1][k], j, sign * w * *below_derivatives[k]);
+      if (k == 3) continue;
+      const bool asked = k == 0 ? want.pair : want.pair_slopes;
+      store_if(asked, out.pair[0][k], j, -w * *above_derivatives[k + 1]);
+      store_if(asked, out.pair[1][k], j, Lanes{});
+      store_if(asked, out.pair[2][k], j, sign * w * *below_derivatives[k + 1]);
     }
   });
   lanes_at(out.value) = value - logs.log();
@@ -184,6 +191,8 @@ inline void cumulative_logit_rows(const RowSource& source, long block, const dou
     switch (order) {                                                                       \
       case RowOrder::slope:                                                                \
         return name##_rows<RowOrder::slope>(source, block, eta, out);                      \
+      case RowOrder::node:                                                                 \
+        return name##_rows<RowOrder::node>(source, block, eta, out);                       \
       case RowOrder::curvature:                                                            \
         return name##_rows<RowOrder::curvature>(source, block, eta, out);                  \
       case RowOrder::third:                                                                \
