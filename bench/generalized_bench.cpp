@@ -1,7 +1,6 @@
 #include <rapport/base/random.hpp>
 #include <rapport/data/csv.hpp>
 #include <rapport/mixed/generalized.hpp>
-#include <rapport/mixed/residual.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -125,20 +124,5 @@ void wine_crossed(benchmark::State& state) {
   fit(state, d, {.family = rapport::Family::cumulative});
 }
 BENCHMARK(wine_crossed)->Unit(benchmark::kMillisecond);
-
-void ar1_slope(benchmark::State& state) {
-  Panel p = panel(true);
-  rapport::RandomStream stream(rapport::Seed{5}, 0);
-  double error = 0;
-  for (double& y : p.design.response) {
-    error = 0.5 * error + stream.normal();
-    y += error;
-  }
-  const rapport::ResidualStructure structure{.correlation = rapport::ResidualCorrelation::ar1,
-                                             .time = p.session,
-                                             .group = p.design.random[0].group};
-  for (auto _ : state) benchmark::DoNotOptimize(rapport::fit_residual_model(p.design, structure));
-}
-BENCHMARK(ar1_slope)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -19,4 +19,3 @@ show("cbpp/9 glmer", 3, function() glmer(cbind(incidence, size - incidence) ~ pe
 show("wine/1 clmm", 3, function() clmm(rating ~ temp + contact + (1 | judge), wine))
 show("wine/9 clmm", 3, function() clmm(rating ~ temp + contact + (1 | judge), wine, nAGQ = 9))
 show("wine_crossed clmm", 3, function() clmm(rating ~ temp + contact + (1 | judge) + (1 | bottle), wine))
-show("ar1_slope nlme", 1, function() lme(g ~ session + arm + x, d, ~ session | id, correlation = corAR1(form = ~ t | id)))

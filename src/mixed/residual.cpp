@@ -83,7 +83,7 @@ bool polish(ResidualObjective& objective, ResidualOptimum& optimum) {
       best.gradient = gradient;
       moved = std::max(moved, best.decrement);
     }
-    if (moved < 1e-7) break;  // the Hessian stands for the end: it moved by 3e-4 standard errors
+    if (moved < 1e-6) break;  // the Hessian stands for the end: it moved by 1e-3 standard errors
   }
   return true;
 }
@@ -102,7 +102,7 @@ ResidualOptimum minimize_residual(ResidualObjective& objective, const VectorXd& 
   };
   best.x = start;
   for (int attempt = 0; attempt < 4; ++attempt) {
-    const Optimum reached = approach_minimum(criterion, best.x, {}, 1e-3, iterations);
+    const Optimum reached = approach_minimum(criterion, best.x, {}, 1e-2, iterations);
     best.iterations += reached.iterations;
     best.x = reached.argument;
     best.hessian = reached.hessian;

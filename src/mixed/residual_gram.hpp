@@ -1,6 +1,7 @@
 #pragma once
 
 #include "residual_correlation.hpp"
+#include "residual_kernels.hpp"
 #include "residual_rows.hpp"
 #include "residual_variance.hpp"
 #include <functional>
@@ -9,22 +10,19 @@
 
 namespace rapport::detail {
 
-/// Sizes of what a block and its cluster hold: q columns of Z of the block's own factor and s
-/// columns that it shares with its cluster. Packed symmetric matrices have their lower triangle by
-/// columns; the block's cross Gram matrix is q × s by rows.
+/// A block and the cluster that it belongs to. `weight`: how often its Z counts where S does not
+/// enter.
 struct BlockShape {
   Index cluster = 0;
-  Index q = 0;
-  Index s = 0;
-  [[nodiscard]] Index zz() const { return q * (q + 1) / 2; }
-  [[nodiscard]] Index own() const { return zz() + q * s; }
-  [[nodiscard]] Index shared() const { return s * (s + 1) / 2; }
+  ResidualShape sizes = {};
+  double weight = 1;
 };
 
 /// The Gram matrices W'C⁻¹W of blocks, C = DRD, as functions of the parameters of R and D.
 ///
 /// Blocks of one cluster share the columns S, W = [Z S], whose Gram matrix is kept as a sum over
-/// the cluster where that can be.
+/// the cluster where that can be. Blocks with the same Z'C⁻¹Z whatever the parameters are replaced
+/// by as few units as give the same sums of squares and products of Z'C⁻¹S.
 class ResidualGrams {
  public:
   virtual ~ResidualGrams() = default;
@@ -36,14 +34,18 @@ class ResidualGrams {
   /// log|C| over all rows.
   [[nodiscard]] double log_determinant() const;
 
-  /// shared (packed S'C⁻¹S) += what the cluster holds as a sum.
+  /// shared (S'C⁻¹S) += what the cluster holds as a sum.
   virtual void add_cluster(Index cluster, double* shared) = 0;
-  /// own = packed Z'C⁻¹Z, then Z'C⁻¹S; shared += what the cluster does not hold as a sum.
-  virtual void block(Index block, double* own, double* shared) = 0;
+  /// Blocks, or what stands for them in sums.
+  [[nodiscard]] const std::vector<BlockShape>& units() const { return units_; }
+  /// own = Z'C⁻¹Z and Z'C⁻¹S; shared += what the cluster does not hold as a sum.
+  virtual void unit(Index unit, double* own, double* shared) = 0;
+  /// own of a block.
+  virtual void block(Index block, double* own) = 0;
 
-  /// Adjoints of the same, entries off the diagonals counted twice.
+  /// Adjoints of the same; those of `own` count twice off the diagonal.
   virtual void add_cluster_adjoint(Index cluster, const double* shared) = 0;
-  virtual void add_block_adjoint(Index block, const double* own, const double* shared) = 0;
+  virtual void add_unit_adjoint(Index unit, const double* own, const double* shared) = 0;
   /// ∂(⟨adjoint, Gram⟩ + log|C|) by the parameters of R, then of D.
   virtual Eigen::VectorXd gradient() = 0;
 
@@ -55,16 +57,17 @@ class ResidualGrams {
 
   CorrelationModel& correlation_;
   VarianceModel& variance_;
+  std::vector<BlockShape> units_;
 };
 
-/// Writes the rows of a block into (q + s) × rows, a column each.
+/// Writes the rows of a block into (q + stride) × rows, a column each, filled up by 0.
 using BlockRows = std::function<void(Index block, Eigen::MatrixXd& rows)>;
 
 /// Sums by precision coefficient and variance class if these are fewer numbers than the rows, else
 /// the rows.
 std::unique_ptr<ResidualGrams> make_residual_grams(const SortedRows& rows,
                                                    const std::vector<BlockShape>& shapes,
-                                                   const std::vector<BlockShape>& clusters,
+                                                   const std::vector<ResidualShape>& clusters,
                                                    const BlockRows& block_rows,
                                                    CorrelationModel& correlation,
                                                    VarianceModel& variance);

@@ -69,6 +69,14 @@ ResidualObjective::ResidualObjective(const Design& design, const ResidualStructu
       rows_, shapes_, cluster_shapes_,
       [this](Index block, MatrixXd& values) { write_rows(block, values); }, *correlation_,
       variance_);
+  Index own = 0;
+  Index half = 0;
+  for (const BlockShape& unit : grams_->units()) {
+    own += unit.sizes.own();
+    half += unit.sizes.half();
+  }
+  own_.resize(at(own));
+  half_.resize(at(half));
 }
 
 void ResidualObjective::make_columns() {
@@ -103,20 +111,24 @@ void ResidualObjective::make_columns() {
 
 void ResidualObjective::make_clusters() {
   std::map<std::vector<Index>, Index> number;
+  Index scratch = 0;
   Index own = 0;
   for (Index b = 0; b < rows_.n_blocks(); ++b) {
     const std::vector<Index>& columns = layout_.touched[at(b)].columns;
     const auto found = number.emplace(columns, static_cast<Index>(clusters_.size()));
     const Index s = static_cast<Index>(columns.size()) + p_ + 1;
-    shapes_.push_back({.cluster = found.first->second, .q = q_, .s = s});
-    own_start_.push_back(own);
-    own += shapes_.back().own();
+    shapes_.push_back({.cluster = found.first->second, .sizes = {q_, s, (s + 3) / 4}});
+    const ResidualShape& shape = shapes_.back().sizes;
+    own = std::max<Index>(own, shape.own());
+    largest_shared_ = std::max<Index>(largest_shared_, shape.shared());
+    scratch = std::max<Index>(scratch, shape.scratch());
     if (found.second) {
       clusters_.push_back({.columns = columns, .slots = {}});
-      cluster_shapes_.push_back({.cluster = found.first->second, .q = 0, .s = s});
+      cluster_shapes_.push_back({0, s, shape.lanes});
     }
   }
-  own_.resize(at(own));
+  own_adjoint_.resize(at(own));
+  scratch_.resize(at(scratch));
   Index shared = 0;
   for (std::size_t c = 0; c < clusters_.size(); ++c) {
     shared_start_.push_back(shared);
@@ -135,16 +147,13 @@ void ResidualObjective::make_clusters() {
     }
   }
   shared_.resize(at(shared));
-  Index half = 0;
-  for (const BlockShape& shape : shapes_) half += q_ * (q_ + shape.s);
-  half_.resize(at(half));
 }
 
 void ResidualObjective::write_rows(Index block, MatrixXd& values) const {
   const Index start = rows_.block_starts[at(block)];
   const Index size = rows_.block_starts[at(block + 1)] - start;
   const Index t = static_cast<Index>(layout_.touched[at(block)].columns.size());
-  values.setZero(q_ + t + p_ + 1, size);
+  values.setZero(q_ + shapes_[at(block)].sizes.stride(), size);
   for (Index k = 0; k < size; ++k) {
     const Index row = rows_.order[at(start + k)];
     double* out = values.col(k).data();
@@ -198,172 +207,26 @@ void ResidualObjective::unpack(const VectorXd& x) {
     inner_factor_.block(slot.start, slot.start, slot.q, slot.q) = factor_[slot.term];
 }
 
-namespace {
-
-/// The lower triangle packed by columns, in full.
-void unpack_symmetric(const double* packed, Index q, double* full) {
-  for (Index j = 0; j < q; ++j) {
-    for (Index i = j; i < q; ++i) {
-      full[i + j * q] = *packed;
-      full[j + i * q] = *packed++;
-    }
-  }
-}
-
-/// One block: M = L⁻¹Λ', LL' = I + Λ'GΛ, and B = M G_ZS; shared −= B'B. `fixed` is q where it is
-/// known when compiling, else 0. Returns |L|², or 0 where that is not positive.
-template <int fixed>
-double eliminate(Index size, Index s, const double* factor, const double* own, double* scratch,
-                 double* half, double* shared) {
-  const Index q = fixed > 0 ? fixed : size;
-  double* g = scratch;
-  double* a = scratch + q * q;
-  unpack_symmetric(own, q, g);
-  const double* zs = own + q * (q + 1) / 2;
-  // a = I + Λ'GΛ, lower triangle; then its Cholesky factor.
-  for (Index j = 0; j < q; ++j) {
-    for (Index i = 0; i < q; ++i) {
-      double sum = 0;
-      for (Index k = j; k < q; ++k) sum += g[i + k * q] * factor[k + j * q];
-      half[i + j * q] = sum;
-    }
-  }
-  for (Index j = 0; j < q; ++j) {
-    for (Index i = j; i < q; ++i) {
-      double sum = i == j ? 1 : 0;
-      for (Index k = i; k < q; ++k) sum += factor[k + i * q] * half[k + j * q];
-      a[i + j * q] = sum;
-    }
-  }
-  double determinant = 1;
-  for (Index j = 0; j < q; ++j) {
-    double pivot = a[j + j * q];
-    for (Index k = 0; k < j; ++k) pivot -= a[j + k * q] * a[j + k * q];
-    if (!(pivot > 0)) return 0;
-    determinant *= pivot;
-    const double inverse = 1 / std::sqrt(pivot);
-    a[j + j * q] = inverse;
-    for (Index i = j + 1; i < q; ++i) {
-      double sum = a[i + j * q];
-      for (Index k = 0; k < j; ++k) sum -= a[i + k * q] * a[j + k * q];
-      a[i + j * q] = sum * inverse;
-    }
-  }
-  for (Index c = 0; c < q; ++c) {
-    for (Index i = 0; i < q; ++i) {
-      double sum = i <= c ? factor[c + i * q] : 0;
-      for (Index k = 0; k < i; ++k) sum -= a[i + k * q] * half[k + c * q];
-      half[i + c * q] = sum * a[i + i * q];
-    }
-  }
-  double* b = half + q * q;
-  for (Index i = 0; i < q; ++i) {
-    double* row = b + i * s;
-    for (Index c = 0; c < s; ++c) row[c] = half[i] * zs[c];
-    for (Index k = 1; k < q; ++k) {
-      const double m = half[i + k * q];
-      const double* right = zs + k * s;
-      for (Index c = 0; c < s; ++c) row[c] += m * right[c];
-    }
-    double* out = shared;
-    for (Index c = 0; c < s; ++c) {
-      const double value = row[c];
-      for (Index d = c; d < s; ++d) out[d - c] -= value * row[d];
-      out += s - c;
-    }
-  }
-  return determinant;
-}
-
-/// The adjoint of one block's Gram matrices, off-diagonals twice, from that of the cluster's, J:
-/// with E = M'B, N = M'M: N + EJE' and −2EJ. slope += ∂/∂Ψ = A − LJL', A = G − GNG, L = G_ZS − GE.
-template <int fixed>
-void block_adjoints(Index size, Index s, const double* own, const double* half,
-                    const double* adjoint, double* scratch, double* out, double* slope) {
-  const Index q = fixed > 0 ? fixed : size;
-  double* g = scratch;
-  double* n = g + q * q;
-  double* gn = n + q * q;
-  double* e = gn + q * q;
-  double* left = e + q * s;
-  double* moved = left + q * s;
-  unpack_symmetric(own, q, g);
-  const double* zs = own + q * (q + 1) / 2;
-  const double* b = half + q * q;
-  for (Index i = 0; i < q; ++i) {
-    for (Index j = 0; j < q; ++j) {
-      double sum = 0;
-      for (Index k = 0; k < q; ++k) sum += half[k + i * q] * half[k + j * q];
-      n[i + j * q] = sum;
-    }
-    for (Index c = 0; c < s; ++c) e[i * s + c] = half[i * q] * b[c];
-    for (Index k = 1; k < q; ++k) {
-      for (Index c = 0; c < s; ++c) e[i * s + c] += half[k + i * q] * b[k * s + c];
-    }
-  }
-  for (Index i = 0; i < q; ++i) {
-    for (Index c = 0; c < s; ++c) left[i * s + c] = zs[i * s + c];
-    for (Index k = 0; k < q; ++k) {
-      for (Index c = 0; c < s; ++c) left[i * s + c] -= g[i + k * q] * e[k * s + c];
-    }
-    for (Index j = 0; j < q; ++j) {
-      double sum = 0;
-      for (Index k = 0; k < q; ++k) sum += g[i + k * q] * n[k + j * q];
-      gn[i + j * q] = sum;
-    }
-  }
-  for (Index i = 0; i < q; ++i) {
-    for (Index c = 0; c < s; ++c) moved[c] = 0;
-    for (Index k = 0; k < s; ++k) {
-      const double value = left[i * s + k];
-      for (Index c = 0; c < s; ++c) moved[c] += value * adjoint[k * s + c];
-    }
-    for (Index j = 0; j < q; ++j) {
-      double sum = g[i + j * q];
-      for (Index k = 0; k < q; ++k) sum -= gn[i + k * q] * g[k + j * q];
-      for (Index c = 0; c < s; ++c) sum -= moved[c] * left[j * s + c];
-      slope[i + j * q] += sum;
-    }
-  }
-  double* cross = out + q * (q + 1) / 2;
-  for (Index i = 0; i < q; ++i) {
-    double* row = cross + i * s;
-    for (Index c = 0; c < s; ++c) row[c] = 0;
-    for (Index k = 0; k < s; ++k) {
-      const double value = e[i * s + k];
-      for (Index c = 0; c < s; ++c) row[c] += value * adjoint[k * s + c];
-    }
-  }
-  for (Index j = 0; j < q; ++j) {
-    for (Index i = j; i < q; ++i) {
-      double sum = n[i + j * q];
-      for (Index c = 0; c < s; ++c) sum += cross[i * s + c] * e[j * s + c];
-      *out++ = i == j ? sum : 2 * sum;
-    }
-  }
-  for (Index k = 0; k < q * s; ++k) cross[k] *= -2;
-}
-
-}  // namespace
-
 bool ResidualObjective::eliminate_blocks() {
-  const auto kernel = q_ == 1 ? eliminate<1> : q_ == 2 ? eliminate<2> : eliminate<0>;
-  scratch_.resize(at(2 * q_ * q_ + 1));
   std::fill(shared_.begin(), shared_.end(), 0.0);
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c)
     grams_->add_cluster(c, shared_.data() + shared_start_[at(c)]);
   block_determinant_ = 0;
   double product = 1;
+  double* own = own_.data();
   double* half = half_.data();
-  for (Index b = 0; b < rows_.n_blocks(); ++b) {
-    const BlockShape& shape = shapes_[at(b)];
-    double* own = own_.data() + own_start_[at(b)];
-    double* shared = shared_.data() + shared_start_[at(shape.cluster)];
-    grams_->block(b, own, shared);
+  for (Index u = 0; u < static_cast<Index>(grams_->units().size()); ++u) {
+    const BlockShape& unit = grams_->units()[at(u)];
+    double* shared = shared_.data() + shared_start_[at(unit.cluster)];
+    grams_->unit(u, own, shared);
     if (q_ == 0) continue;
-    product *= kernel(q_, shape.s, inner_factor_.data(), own, scratch_.data(), half, shared);
-    half += q_ * (q_ + shape.s);
-    if (!(product > 0)) return false;
+    const double determinant =
+        kernels_.eliminate(unit.sizes, inner_factor_.data(), own, scratch_.data(), half, shared);
+    own += unit.sizes.own();
+    half += unit.sizes.half();
+    if (!(determinant > 0)) return false;
+    if (unit.weight == 1) product *= determinant;
+    if (unit.weight > 1) block_determinant_ += unit.weight * std::log(determinant);
     if (product > 1e100) {
       block_determinant_ += std::log(product);
       product = 1;
@@ -374,10 +237,10 @@ bool ResidualObjective::eliminate_blocks() {
 }
 
 MatrixXd ResidualObjective::cluster_gram(Index cluster) const {
-  const Index s = cluster_shapes_[at(cluster)].s;
-  MatrixXd gram(s, s);
-  unpack_symmetric(shared_.data() + shared_start_[at(cluster)], s, gram.data());
-  return gram;
+  const ResidualShape& shape = cluster_shapes_[at(cluster)];
+  return Eigen::Map<const MatrixXd, 0, Eigen::OuterStride<>>(
+      shared_.data() + shared_start_[at(cluster)], shape.s, shape.s,
+      Eigen::OuterStride<>(shape.stride()));
 }
 
 /// Λ of the cluster's columns, block-diagonal.
@@ -514,31 +377,28 @@ void ResidualObjective::add_gradient(VectorXd& gradient) {
   upper_.invert();
   MatrixXd k = combination_ * combination_.transpose() / sigma_squared_;
   if (criterion_ == Criterion::reml) k.topLeftCorner(p_, p_) += inverse_xx_;
-  std::vector<MatrixXd> adjoints;
-  std::vector<double> packed(shared_.size());
+  std::vector<double> adjoints(shared_.size(), 0.0);
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) {
-    adjoints.push_back(cluster_adjoint(c, k, gradient));
-    double* out = packed.data() + shared_start_[at(c)];
-    for (Index j = 0; j < adjoints.back().cols(); ++j) {
-      for (Index i = j; i < adjoints.back().rows(); ++i)
-        *out++ = (i == j ? 1 : 2) * adjoints.back()(i, j);
-    }
-    grams_->add_cluster_adjoint(c, packed.data() + shared_start_[at(c)]);
+    const ResidualShape& shape = cluster_shapes_[at(c)];
+    double* adjoint = adjoints.data() + shared_start_[at(c)];
+    Eigen::Map<MatrixXd, 0, Eigen::OuterStride<>>(adjoint, shape.s, shape.s,
+                                                  Eigen::OuterStride<>(shape.stride())) =
+        cluster_adjoint(c, k, gradient);
+    grams_->add_cluster_adjoint(c, adjoint);
   }
-  const auto kernel = q_ == 1 ? block_adjoints<1> : q_ == 2 ? block_adjoints<2> : block_adjoints<0>;
   inner_slope_ = MatrixXd::Zero(q_, q_);
+  const double* own = own_.data();
   const double* half = half_.data();
-  std::vector<double> own;
-  for (Index b = 0; b < rows_.n_blocks(); ++b) {
-    const BlockShape& shape = shapes_[at(b)];
-    own.resize(at(shape.own()));
+  for (Index u = 0; u < static_cast<Index>(grams_->units().size()); ++u) {
+    const BlockShape& unit = grams_->units()[at(u)];
+    const double* adjoint = adjoints.data() + shared_start_[at(unit.cluster)];
     if (q_ > 0) {
-      scratch_.resize(at(3 * q_ * q_ + 2 * q_ * shape.s + shape.s));
-      kernel(q_, shape.s, own_.data() + own_start_[at(b)], half, adjoints[at(shape.cluster)].data(),
-             scratch_.data(), own.data(), inner_slope_.data());
-      half += q_ * (q_ + shape.s);
+      kernels_.adjoint(unit.sizes, unit.weight, own, half, adjoint, scratch_.data(),
+                       own_adjoint_.data(), inner_slope_.data());
     }
-    grams_->add_block_adjoint(b, own.data(), packed.data() + shared_start_[at(shape.cluster)]);
+    own += unit.sizes.own();
+    half += unit.sizes.half();
+    grams_->add_unit_adjoint(u, own_adjoint_.data(), adjoint);
   }
   if (q_ > 0) {
     const MatrixXd slope = inner_slope_ * inner_factor_;
@@ -590,14 +450,20 @@ ResidualObjective::Effects ResidualObjective::effects() {
           factor * inverse * factor.transpose());
     }
   }
-  const double* half = half_.data();
+  std::vector<double> spare(at(largest_shared_));
   for (Index b = 0; b < rows_.n_blocks() && q_ > 0; ++b) {
     const BlockShape& shape = shapes_[at(b)];
-    const Index t = shape.s - p_ - 1;
+    const Index t = shape.sizes.s - p_ - 1;
+    std::fill(spare.begin(), spare.end(), 0.0);
+    grams_->block(b, own_.data());
+    kernels_.eliminate(shape.sizes, inner_factor_.data(), own_.data(), scratch_.data(),
+                       half_.data(), spare.data());
+    const double* half = half_.data();
     const Eigen::Map<const MatrixXd> m(half, q_, q_);
-    const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>
-        solved(half + q_ * q_, q_, shape.s);
-    half += q_ * (q_ + shape.s);
+    const MatrixXd solved =
+        Eigen::Map<const MatrixXd, 0, Eigen::OuterStride<>>(
+            half + q_ * q_, shape.sizes.s, q_, Eigen::OuterStride<>(shape.sizes.stride()))
+            .transpose();
     const MatrixXd e = m.transpose() * solved;
     VectorXd mode = e.rightCols(p_ + 1) * combination_;
     MatrixXd covariance = m.transpose() * m;

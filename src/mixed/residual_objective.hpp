@@ -79,7 +79,6 @@ class ResidualObjective {
                         Eigen::VectorXd& gradient) const;
   Eigen::MatrixXd cluster_adjoint(Index cluster, const Eigen::MatrixXd& k,
                                   Eigen::VectorXd& gradient);
-  void block_adjoint(Index block, const Eigen::MatrixXd& adjoint, const double* packed);
 
   const Design& design_;
   const SortedRows& rows_;
@@ -99,9 +98,10 @@ class ResidualObjective {
   std::vector<Slot> inner_;
   std::vector<Cluster> clusters_;
   std::vector<BlockShape> shapes_;
-  std::vector<BlockShape> cluster_shapes_;
-  std::vector<Index> own_start_;     ///< of each block in own_
+  std::vector<ResidualShape> cluster_shapes_;
   std::vector<Index> shared_start_;  ///< of each cluster in shared_
+  Index largest_shared_ = 0;
+  const ResidualKernels& kernels_ = residual_kernels();
   std::unique_ptr<CorrelationModel> correlation_;
   VarianceModel variance_;
   std::unique_ptr<ResidualGrams> grams_;
@@ -113,7 +113,8 @@ class ResidualObjective {
   Eigen::MatrixXd inner_factor_;         ///< of the block's own columns
   std::vector<double> own_;              ///< G_ZZ packed and G_ZS of each block
   std::vector<double> shared_;           ///< packed Gram matrix that each cluster receives
-  std::vector<double> half_;  ///< L⁻¹Λ' (q × q by columns) and L⁻¹Λ'G_ZS (q × s by rows)
+  std::vector<double> half_;             ///< what each unit's elimination leaves
+  std::vector<double> own_adjoint_;
   std::vector<double> scratch_;
   double block_determinant_ = 0;  ///< log
   Eigen::MatrixXd upper_right_;
