@@ -2,11 +2,11 @@
 #include <rapport/math/moments.hpp>
 #include <rapport/mixed/design.hpp>
 
-#include "model_columns.hpp"
+#include "prepared_design.hpp"
 #include "variable.hpp"
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <numeric>
 #include <sstream>
 
 namespace rapport {
@@ -84,14 +84,31 @@ class DesignMaker {
     design_.frame.contrast = options.contrast;
   }
 
-  Design make() {
+  detail::PreparedDesign prepare() {
     prepare_response();
     prepare_variables();
     prepare_groups();
     prepare_numbers();
     choose_rows();
     restrict_levels();
-    fill_fixed();
+    plan_columns();
+    return {.design = std::move(design_),
+            .response = std::move(response_),
+            .values = std::move(values_),
+            .groups = std::move(groups_)};
+  }
+
+  Design make() {
+    detail::PreparedDesign prepared = prepare();
+    design_ = std::move(prepared.design);
+    values_ = std::move(prepared.values);
+    groups_ = std::move(prepared.groups);
+    if (design_.rows.empty()) {
+      design_.rows.resize(static_cast<std::size_t>(table_.rows()));
+      std::iota(design_.rows.begin(), design_.rows.end(), Index{0});
+    }
+    design_.response = prepared.response.values(0);
+    design_.fixed = detail::fill_columns(design_.frame, design_.frame.fixed, values_, used());
     fill_random();
     describe_inputs();
     return std::move(design_);
@@ -103,6 +120,7 @@ class DesignMaker {
   }
 
   void note_missing(const std::string& name, const std::vector<bool>& is_missing) {
+    if (complete_.empty()) complete_.assign(static_cast<std::size_t>(table_.rows()), true);
     Index count = 0;
     for (std::size_t i = 0; i < is_missing.size(); ++i) {
       if (!is_missing[i]) continue;
@@ -113,7 +131,7 @@ class DesignMaker {
   }
 
   void note_missing(const std::string& name, const VectorView& values) {
-    if (!values.hasNaN()) return;
+    if (!std::isnan(values.sum()) || !values.hasNaN()) return;
     std::vector<bool> is_missing(static_cast<std::size_t>(values.size()));
     for (Index i = 0; i < values.size(); ++i)
       is_missing[static_cast<std::size_t>(i)] = std::isnan(values[i]);
@@ -121,7 +139,9 @@ class DesignMaker {
   }
 
   void note_missing(const std::string& name, const std::vector<std::int32_t>& codes) {
-    if (std::find(codes.begin(), codes.end(), -1) == codes.end()) return;
+    std::int32_t least = 0;
+    for (const std::int32_t code : codes) least = std::min(least, code);
+    if (least >= 0) return;
     std::vector<bool> is_missing(codes.size());
     for (std::size_t i = 0; i < codes.size(); ++i) is_missing[i] = codes[i] < 0;
     note_missing(name, is_missing);
@@ -135,16 +155,16 @@ class DesignMaker {
   }
 
   void prepare_response() {
-    complete_.assign(static_cast<std::size_t>(table_.rows()), true);
     const detail::VariableSyntax syntax = detail::parse_variable(formula_.response);
     if (syntax.kind == detail::VariableSyntax::Kind::pair) {
       prepare_pair(syntax);
     } else if (options_.response == ResponseKind::numeric) {
-      design_.response = numbers(syntax.argument, "the response");
+      response_.column = detail::plain_column(syntax.argument, table_);
+      if (response_.column == nullptr) response_.numbers = numbers(syntax.argument, "the response");
     } else {
       prepare_categories(syntax.argument);
     }
-    note_missing(formula_.response, design_.response);
+    note_missing(formula_.response, response_.values(0));
   }
 
   /// cbind(successes, failures): the proportion, with the trials as weights.
@@ -157,7 +177,7 @@ class DesignMaker {
     if ((successes.array() < 0).any() || (failures.array() < 0).any())
       fail("the response " + syntax.text + " has a negative count");
     trials_ = successes + failures;
-    design_.response = successes.array() / trials_.array();
+    response_.numbers = (successes.array() / trials_.array()).matrix();
   }
 
   void prepare_categories(const Expression& expression) {
@@ -171,7 +191,7 @@ class DesignMaker {
                               " is neither 0 nor 1; a binomial response needs 0 and 1, two levels "
                               "or cbind(successes, failures)",
                           file_of(table_), table_.line(i));
-      design_.response = std::move(*values);
+      response_.numbers = std::move(*values);
       return;
     }
     const Factor factor =
@@ -183,10 +203,10 @@ class DesignMaker {
     if (factor.level_count() < 2)
       fail("column \"" + name + "\" has a single level; a response needs at least two");
     design_.frame.response_levels = factor.levels;
-    design_.response.resize(factor.size());
+    response_.numbers.resize(factor.size(), 1);
     for (Index i = 0; i < factor.size(); ++i) {
       const std::int32_t code = factor.codes[static_cast<std::size_t>(i)];
-      design_.response[i] = code < 0 ? missing : code;
+      response_.numbers(i, 0) = code < 0 ? missing : code;
     }
   }
 
@@ -269,14 +289,25 @@ class DesignMaker {
     for (const RandomFormula& random : formula_.random) {
       const std::string label = term_label(random.group);
       if (groups_.count(label) > 0) continue;
-      Factor group;
-      for (const std::string& name : random.group) {
-        Factor part = factor(name);
-        note_missing(name, part.codes);
-        group = group.levels.empty() ? std::move(part) : cross(group, part);
+      detail::PreparedGroup group;
+      if (random.group.size() == 1) group.in_table = plain_factor(random.group.front());
+      if (group.in_table != nullptr) {
+        note_missing(label, group.in_table->codes);
+      } else {
+        for (const std::string& name : random.group) {
+          Factor part = factor(name);
+          note_missing(name, part.codes);
+          group.made = group.made.levels.empty() ? std::move(part) : cross(group.made, part);
+        }
       }
       groups_.emplace(label, std::move(group));
     }
+  }
+
+  const Factor* plain_factor(const std::string& name) const {
+    const Expression expression = detail::parse_variable(name).argument;
+    if (expression->kind != ExpressionNode::Kind::column) return nullptr;
+    return std::get_if<Factor>(&table_.column(expression->name).values);
   }
 
   Factor factor(const std::string& name) const {
@@ -305,14 +336,17 @@ class DesignMaker {
   }
 
   void choose_rows() {
+    const bool all = std::find(complete_.begin(), complete_.end(), false) == complete_.end();
+    if (table_.rows() == 0) fail(without_rows());
+    if (all) return;
     for (std::size_t i = 0; i < complete_.size(); ++i)
       if (complete_[i]) design_.rows.push_back(static_cast<Index>(i));
     design_.n_omitted = table_.rows() - static_cast<Index>(design_.rows.size());
-    if (design_.n_omitted > 0 && options_.missing == Missing::reject)
+    if (options_.missing == Missing::reject)
       fail("column \"" + design_.frame.missing_values.front().first +
            "\" misses values; complete rows are required");
     if (design_.rows.empty()) fail(without_rows());
-    keep_rows(design_.response);
+    response_ = detail::select(std::move(response_), design_.rows);
     keep_rows(design_.offset);
     keep_rows(design_.weights);
     for (Prepared& prepared : prepared_)
@@ -327,7 +361,7 @@ class DesignMaker {
   }
 
   void keep_rows(Eigen::VectorXd& values) const {
-    if (values.size() == 0 || design_.n_omitted == 0) return;
+    if (values.size() == 0) return;
     values = Eigen::VectorXd(values(design_.rows));
   }
 
@@ -350,45 +384,56 @@ class DesignMaker {
   }
 
   static Factor used_levels(Factor factor) {
-    std::vector<bool> used(factor.levels.size());
-    for (const std::int32_t code : factor.codes) used[static_cast<std::size_t>(code)] = true;
-    if (std::find(used.begin(), used.end(), false) == used.end()) return factor;
+    std::vector<char> used(factor.levels.size(), 0);
+    for (const std::int32_t code : factor.codes) used[static_cast<std::size_t>(code)] = 1;
+    if (std::find(used.begin(), used.end(), 0) == used.end()) return factor;
     std::vector<Index> all(factor.codes.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
+    std::iota(all.begin(), all.end(), Index{0});
     return rapport::select(factor, all);
   }
 
-  void fill_fixed() {
+  /// Which columns the terms have, and their groups on the rows used.
+  void plan_columns() {
     design_.frame.fixed = detail::make_plan(design_.frame, formula_.intercept, formula_.fixed);
-    design_.fixed = detail::fill_columns(design_.frame, design_.frame.fixed, values_, used());
     design_.fixed_terms = design_.frame.fixed.names;
+    for (auto& [label, group] : groups_) {
+      if (design_.n_omitted > 0)
+        group = {.in_table = nullptr, .made = rapport::select(group.factor(), design_.rows)};
+    }
+    for (const RandomFormula& random : formula_.random) {
+      ColumnPlan plan = detail::make_plan(design_.frame, random.intercept, random.terms);
+      design_.random.push_back({.factor = term_label(random.group),
+                                .terms = plan.names,
+                                .columns = {},
+                                .group = {},
+                                .levels = {}});
+      design_.frame.random.push_back(std::move(plan));
+    }
   }
 
   [[nodiscard]] Index used() const { return static_cast<Index>(design_.rows.size()); }
 
   void fill_random() {
     for (auto& [label, group] : groups_) {
-      group = design_.n_omitted == 0 ? used_levels(std::move(group))
-                                     : rapport::select(group, design_.rows);
-      if (group.level_count() < 2)
+      group = {
+          .in_table = nullptr,
+          .made = used_levels(group.in_table != nullptr ? *group.in_table : std::move(group.made))};
+      const Factor& factor = group.made;
+      if (factor.level_count() < 2)
         fail("column \"" + label + "\" has one level" +
-             (group.levels.empty() ? "" : " (\"" + group.levels[0] + "\")") +
+             (factor.levels.empty() ? "" : " (\"" + factor.levels[0] + "\")") +
              " on the rows used; a grouping factor needs at least two");
     }
-    for (auto random = formula_.random.begin(); random != formula_.random.end(); ++random) {
-      ColumnPlan plan = detail::make_plan(design_.frame, random->intercept, random->terms);
-      Factor& group = groups_.at(term_label(random->group));
-      const bool again =
-          std::any_of(random + 1, formula_.random.end(),
-                      [&](const RandomFormula& later) { return later.group == random->group; });
+    for (std::size_t k = 0; k < design_.random.size(); ++k) {
+      RandomTerm& term = design_.random[k];
+      Factor& group = groups_.at(term.factor).made;
+      const bool again = std::any_of(
+          design_.random.begin() + static_cast<std::ptrdiff_t>(k) + 1, design_.random.end(),
+          [&](const RandomTerm& later) { return later.factor == term.factor; });
       Factor own = again ? group : std::move(group);
-      design_.random.push_back(
-          {.factor = term_label(random->group),
-           .terms = plan.names,
-           .columns = detail::fill_columns(design_.frame, plan, values_, used()),
-           .group = std::move(own.codes),
-           .levels = std::move(own.levels)});
-      design_.frame.random.push_back(std::move(plan));
+      term.columns = detail::fill_columns(design_.frame, design_.frame.random[k], values_, used());
+      term.group = std::move(own.codes);
+      term.levels = std::move(own.levels);
     }
   }
 
@@ -416,19 +461,14 @@ class DesignMaker {
 
   /// Mean, SD and range over the rows used.
   void describe_numbers(ModelInput& input, const Eigen::VectorXd& values) const {
-    const auto n = static_cast<double>(design_.rows.size());
-    double sum = 0;
-    input.minimum = input.maximum = values[design_.rows.front()];
-    for (const Index row : design_.rows) {
-      sum += values[row];
-      input.minimum = std::min(input.minimum, values[row]);
-      input.maximum = std::max(input.maximum, values[row]);
-    }
-    input.mean = sum / n;
-    double squares = 0;
-    for (const Index row : design_.rows)
-      squares += (values[row] - input.mean) * (values[row] - input.mean);
-    input.sd = n > 1 ? std::sqrt(squares / (n - 1)) : missing;
+    const Eigen::VectorXd kept =
+        design_.n_omitted == 0 ? Eigen::VectorXd() : Eigen::VectorXd(values(design_.rows));
+    const Eigen::VectorXd& used = design_.n_omitted == 0 ? values : kept;
+    const auto n = static_cast<double>(used.size());
+    input.minimum = used.minCoeff();
+    input.maximum = used.maxCoeff();
+    input.mean = used.mean();
+    input.sd = n > 1 ? std::sqrt((used.array() - input.mean).square().sum() / (n - 1)) : missing;
   }
 
   const Formula& formula_;
@@ -438,11 +478,17 @@ class DesignMaker {
   std::vector<bool> complete_;
   std::vector<Prepared> prepared_;
   std::vector<detail::VariableValues> values_;
-  std::map<std::string, Factor> groups_;
+  std::map<std::string, detail::PreparedGroup> groups_;
+  detail::VariableValues response_;
   Eigen::VectorXd trials_;
 };
 
 }  // namespace
+
+detail::PreparedDesign detail::prepare_design(const Formula& formula, const Table& table,
+                                              const DesignOptions& options) {
+  return DesignMaker(formula, table, options).prepare();
+}
 
 Design make_design(const Formula& formula, const Table& table, const DesignOptions& options) {
   return DesignMaker(formula, table, options).make();

@@ -6,6 +6,7 @@
 
 #include "crossed.hpp"
 #include "distinct_terms.hpp"
+#include "model_parts.hpp"
 #include "nested.hpp"
 #include <algorithm>
 #include <cmath>
@@ -22,85 +23,20 @@ using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// ---- Columns ----
-
-/// Where a column lies and how wide it is, well enough to centre and scale it: from every k-th row.
-/// Constancy is exact.
-struct ColumnSummary {
-  double first;
-  double mean;
-  double half_range;
-  bool constant;
-
-  [[nodiscard]] double scale() const {
-    if (!constant) return half_range;
-    return first == 0 ? 1 : std::abs(first);
-  }
-};
-
-ColumnSummary summarize_column(const double* values, Index n) {
-  constexpr Index sample = 1024;
-  ColumnSummary summary{values[0], values[0], 0, true};
-  for (Index i = 1; i < n && summary.constant; ++i) summary.constant = values[i] == values[0];
-  if (summary.constant) return summary;
-  const auto look = [&](Index step) {
-    double sum = 0;
-    double least = values[0];
-    double greatest = values[0];
-    for (Index i = 0; i < n; i += step) {
-      sum += values[i] - values[0];
-      least = std::min(least, values[i]);
-      greatest = std::max(greatest, values[i]);
-    }
-    summary.mean = values[0] + sum / static_cast<double>((n - 1) / step + 1);
-    summary.half_range = 0.5 * (greatest - least);
-  };
-  look(std::max<Index>(1, n / sample));
-  if (!(summary.half_range > 0)) look(1);
-  if (!std::isfinite(summary.mean) || !(summary.half_range > 0))
-    return {values[0], 0, 1, false};  // refused later
-  return summary;
-}
-
 void require_finite(const double* values, Index n, const std::string& name) {
   if (!Eigen::Map<const VectorXd>(values, n).allFinite())
     throw DataError("fit_mixed_model: `" + name +
                     "` holds a value that is not finite; leave its rows out or repair them");
 }
 
-/// Columns to be centred and scaled together: only a constant among them allows centring.
-struct ColumnGroup {
-  std::vector<ModelColumn> columns;
-  MatrixXd transform;  ///< scaled columns = columns · transform
-};
-
-ColumnGroup standardize(const MatrixXd& matrix) {
-  const Index k = matrix.cols();
-  ColumnGroup group;
-  group.transform = MatrixXd::Zero(k, k);
+ColumnGroup standardize_columns(const MatrixXd& matrix) {
   std::vector<ColumnSummary> summaries;
-  Index constant = -1;
-  for (Index j = 0; j < k; ++j) {
-    summaries.push_back(summarize_column(matrix.col(j).data(), matrix.rows()));
-    if (constant < 0 && summaries.back().constant && summaries.back().first != 0) constant = j;
+  std::vector<const double*> values;
+  for (Index j = 0; j < matrix.cols(); ++j) {
+    values.push_back(matrix.col(j).data());
+    summaries.push_back(summarize_column(values.back(), matrix.rows()));
   }
-  for (Index j = 0; j < k; ++j) {
-    const ColumnSummary& summary = summaries[at(j)];
-    ModelColumn column = {matrix.col(j).data(), 0, 1 / summary.scale(), summary.constant};
-    if (constant >= 0 && !summary.constant) {
-      column.shift = summary.mean;
-      group.transform(constant, j) = -column.shift * column.scale / summaries[at(constant)].first;
-    }
-    group.transform(j, j) = column.scale;
-    group.columns.push_back(column);
-  }
-  return group;
-}
-
-/// Of a transform of standardize() or orthogonalize(), which is triangular for some order of its
-/// columns.
-double log_determinant(const MatrixXd& transform) {
-  return transform.diagonal().array().abs().log().sum();
+  return standardize(summaries, values);
 }
 
 // ---- Levels ----
@@ -176,56 +112,12 @@ void check_sizes(const Design& design) {
 }
 
 void check_factors(const Design& design) {
-  const auto n = static_cast<Index>(design.response.size());
-  for (const RandomTerm& term : design.random) {
-    const auto m = static_cast<Index>(term.levels.size());
-    const auto q = static_cast<Index>(term.terms.size());
-    const std::string name = "grouping factor `" + term.factor + "`";
-    if (m < 2)
-      throw DataError(
-          "fit_mixed_model: " + name +
-          " has one level, so that its variance cannot be told; at least 2 are required");
-    if (m >= n)
-      throw DataError("fit_mixed_model: " + name + " has as many levels as there are rows (" +
-                      std::to_string(n) +
-                      "), so that its effects and the residual cannot be told apart; fewer levels "
-                      "than rows are required");
-    if (m * q >= n)
-      throw DataError("fit_mixed_model: " + name + " has " + std::to_string(q) +
-                      " random effects at each of " + std::to_string(m) +
-                      " levels, but there are only " + std::to_string(n) +
-                      " rows, so that they and the residual cannot be told apart; take fewer "
-                      "effects (a simpler random term)");
-  }
+  for (const RandomTerm& term : design.random)
+    check_factor(term.factor, static_cast<Index>(term.levels.size()),
+                 static_cast<Index>(term.terms.size()), design.response.size());
 }
 
 // ---- Fixed effects ----
-
-/// How far the columns of X depend on those before them.
-struct Dependence {
-  std::vector<Index> kept;
-  double least;  ///< least share of a kept column's squared norm that those before it leave
-};
-
-/// Cholesky in the order of the columns, skipping those that leave a share of `tolerance` or less.
-Dependence column_dependence(const MatrixXd& gram, double tolerance) {
-  Dependence result{{}, 1};
-  MatrixXd r = MatrixXd::Zero(gram.rows(), gram.cols());
-  Index rank = 0;
-  for (Index j = 0; j < gram.cols(); ++j) {
-    for (Index k = 0; k < rank; ++k)
-      r(k, j) =
-          (gram(result.kept[at(k)], j) - r.col(result.kept[at(k)]).head(k).dot(r.col(j).head(k))) /
-          r(k, result.kept[at(k)]);
-    const double left = gram(j, j) - r.col(j).head(rank).squaredNorm();
-    if (gram(j, j) <= 0 || left <= tolerance * gram(j, j)) continue;
-    r(rank, j) = std::sqrt(left);
-    result.least = std::min(result.least, left / gram(j, j));
-    result.kept.push_back(j);
-    ++rank;
-  }
-  return result;
-}
 
 /// Orthonormal columns by Gram–Schmidt, each column twice, on the rows themselves: for X too nearly
 /// dependent for its Gram matrix.
@@ -278,10 +170,6 @@ std::unique_ptr<CrossProducts> make_products(const ModelColumns& columns,
   return std::make_unique<CrossedCrossProducts>(columns, structure);
 }
 
-MatrixXd unweighted_gram(const CrossProducts& products, const CovarianceStructure& structure) {
-  return products.value(structure.factors(VectorXd::Zero(structure.n_parameters()))).gram;
-}
-
 // ---- Assembly ----
 
 class Assembly {
@@ -304,8 +192,8 @@ class Assembly {
     add_fixed();
     add_response();
     compress();
-    standardize_effects();
-    check_residual();
+    standardize_effects(*data_);
+    check_residual(*data_, raw_sum_);
   }
 
   [[nodiscard]] std::shared_ptr<const MixedModel::Data> result() { return std::move(data_); }
@@ -322,7 +210,7 @@ class Assembly {
       level.n_groups = static_cast<Index>(first.levels.size());
       for (std::size_t i = 0; i < plan.terms.size(); ++i) {
         const RandomTerm& term = design_.random[plan.terms[i]];
-        const ColumnGroup group = standardize(term.columns);
+        const ColumnGroup group = standardize_columns(term.columns);
         data_->terms[plan.terms[i]] = {term.factor,
                                        term.terms,
                                        term.levels,
@@ -339,7 +227,7 @@ class Assembly {
   }
 
   void add_fixed() {
-    const ColumnGroup group = standardize(design_.fixed);
+    const ColumnGroup group = standardize_columns(design_.fixed);
     columns_.fixed = group.columns;
     data_->fixed_transform = group.transform;
     data_->fixed_log_determinant = log_determinant(group.transform);
@@ -356,16 +244,7 @@ class Assembly {
     if (summary.constant)
       throw DataError("fit_mixed_model: the response is constant: every value is " +
                       std::to_string(summary.first) + "; a model needs a response that varies");
-    ModelColumn column = {values, 0, 1 / summary.scale()};
-    data_->fixed_shift = VectorXd::Zero(design_.fixed.cols());
-    for (Index j = 0; j < design_.fixed.cols(); ++j)
-      if (columns_.fixed[at(j)].constant && design_.fixed(0, j) != 0) {
-        column.shift = summary.mean;
-        data_->fixed_shift[j] = summary.mean / design_.fixed(0, j);
-        break;
-      }
-    data_->response_scale = column.scale;
-    columns_.fixed.push_back(column);
+    columns_.fixed.push_back(standardize_response(values, summary, columns_.fixed, *data_));
   }
 
   /// Names the column that is not finite.
@@ -383,15 +262,13 @@ class Assembly {
 
   /// Compresses, and again without the columns of X that depend on others.
   void compress() {
-    constexpr double safe =
-        1e-8;  // share of a column's squared norm, above which its Gram matrix tells enough
     data_->products = make_products(columns_, data_->structure, data_->threads);
     const Index p = data_->rank();
-    const MatrixXd whole = unweighted_gram(*data_->products, data_->structure);
+    const MatrixXd whole = unweighted_gram(*data_);
     if (!whole.allFinite()) refuse_infinite();
     raw_sum_ = whole(p, p);
     const MatrixXd gram = whole.topLeftCorner(p, p);
-    const Dependence dependence = column_dependence(gram, safe);
+    const Dependence dependence = column_dependence(gram, independent_share);
     if (static_cast<Index>(dependence.kept.size()) < p) {
       const ModelColumn response = columns_.fixed.back();
       columns_.fixed.pop_back();
@@ -437,66 +314,6 @@ class Assembly {
     data_->fixed_columns = kept;
     data_->fixed_transform = std::move(transform);
     data_->fixed_shift = std::move(shift);
-  }
-
-  /// y'V⁻¹y less what X explains of it.
-  [[nodiscard]] double residual_sum(double scale) const {
-    const Index p = data_->rank();
-    const WeightedGram weighted =
-        data_->products->value(data_->structure.factors(scale * identity_theta(data_->structure)));
-    const MatrixXd& gram = weighted.gram;
-    const VectorXd explained =
-        gram.topLeftCorner(p, p).llt().matrixL().solve(gram.topRightCorner(p, 1));
-    return gram(p, p) - explained.squaredNorm();
-  }
-
-  /// Refuses a response that X, or X and the groups, explain without residual.
-  void check_residual() const {
-    constexpr double huge = 1e6;       // of random effects, in units of their errors
-    constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
-    const double total = residual_sum(0);
-    if (total <= 1e-15 * raw_sum_)
-      throw DataError(
-          "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
-          "for a mixed model");
-    if (data_->terms.empty()) return;
-    if (residual_sum(huge) <= nothing * total)
-      throw DataError(
-          "fit_mixed_model: the response does not vary within the levels of " +
-          data_->terms.front().factor +
-          " beyond its fixed effects, so that there is no residual variance; a model of one row a "
-          "level is required");
-  }
-
-  /// Makes the mean of Z'Z over each level's groups the identity, term by term: effects of variance
-  /// 1 are as large as their errors.
-  void standardize_effects() {
-    const std::vector<MatrixXd> grams = data_->products->mean_effect_grams();
-    std::vector<MatrixXd> transforms;
-    for (const MatrixXd& gram : grams)
-      transforms.push_back(MatrixXd::Identity(gram.rows(), gram.cols()));
-    for (TermPlace& term : data_->terms) {
-      const Index q = term.size();
-      const MatrixXd gram = grams[at(term.level)].block(term.first, term.first, q, q);
-      MatrixXd transform = MatrixXd::Identity(q, q);
-      const VectorXd root = gram.diagonal().cwiseSqrt();
-      if (!(root.minCoeff() > 0))
-        throw DataError("fit_mixed_model: a random effect of grouping factor `" + term.factor +
-                        "` is zero in every row");
-      const MatrixXd scaled =
-          root.cwiseInverse().asDiagonal() * gram * root.cwiseInverse().asDiagonal();
-      const Eigen::LLT<MatrixXd> llt(scaled);
-      // Nearly dependent effects are only scaled: whitening them would amplify rounding.
-      const MatrixXd upper = llt.matrixU();
-      if (llt.info() == Eigen::Success && upper.diagonal().minCoeff() > 1e-5)
-        transform = root.cwiseInverse().asDiagonal() *
-                    upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(q, q));
-      else
-        transform = root.cwiseInverse().asDiagonal();
-      transforms[at(term.level)].block(term.first, term.first, q, q) = transform;
-      term.transform *= transform;
-    }
-    data_->products->transform_effects(transforms);
   }
 
   const Design& design_;

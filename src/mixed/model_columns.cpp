@@ -79,38 +79,19 @@ std::vector<std::string> names_of(const ModelFrame& frame, const TermColumns& co
   return names;
 }
 
-/// Writes column `j` of a variable to `out`, or multiplies `out` by it.
-void put(const VariableValues& held, const Eigen::MatrixXd& coding, Index j, bool multiply,
-         Eigen::Ref<Eigen::VectorXd> out) {
-  if (!held.is_factor) {
-    if (multiply)
-      out.array() *= held.values(j).array();
-    else
-      out = held.values(j);
-    return;
-  }
-  for (Index i = 0; i < out.size(); ++i) {
-    const std::int32_t code = held.codes[static_cast<std::size_t>(i)];
-    const double value = code < 0 ? missing : coding(code, j);
-    out[i] = multiply ? out[i] * value : value;
-  }
+/// Writes the values of one variable's column to `out`, or multiplies `out` by them.
+void put(const double* values, Index n, bool multiply, double* out) {
+  if (multiply)
+    for (Index i = 0; i < n; ++i) out[i] *= values[i];
+  else
+    std::copy(values, values + n, out);
 }
 
-void fill_term(const ModelFrame& frame, const TermColumns& columns,
-               const std::vector<VariableValues>& values, Eigen::Ref<Eigen::MatrixXd> out) {
-  if (columns.term.empty()) out.setOnes();
-  Index repeat = 1;  // columns that share one column of this variable
-  for (std::size_t v = 0; v < columns.term.size(); ++v) {
-    const ModelVariable& variable = find_variable(frame, columns.term[v]);
-    const VariableValues& held =
-        values[static_cast<std::size_t>(&variable - frame.variables.data())];
-    const Eigen::MatrixXd coding =
-        held.is_factor ? coding_matrix(variable, columns.all_levels[v], frame.contrast)
-                       : Eigen::MatrixXd();
-    const Index count = column_count(variable, columns.all_levels[v]);
-    for (Index column = 0; column < out.cols(); ++column)
-      put(held, coding, column / repeat % count, v > 0, out.col(column));
-    repeat *= count;
+void put(const std::int32_t* codes, const Eigen::VectorXd& coding, Index n, bool multiply,
+         double* out) {
+  for (Index i = 0; i < n; ++i) {
+    const double value = codes[i] < 0 ? missing : coding[codes[i]];
+    out[i] = multiply ? out[i] * value : value;
   }
 }
 
@@ -228,11 +209,52 @@ ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
   return plan;
 }
 
+PieceColumns::PieceColumns(const ModelFrame& frame, const ColumnPlan& plan) {
+  for (const TermColumns& columns : plan.terms)
+    for (Index column = 0; column < columns.count; ++column) {
+      std::vector<Part>& recipe = recipes_.emplace_back();
+      Index repeat = 1;  // columns that share one column of this variable
+      for (std::size_t v = 0; v < columns.term.size(); ++v) {
+        const ModelVariable& variable = find_variable(frame, columns.term[v]);
+        const Index count = column_count(variable, columns.all_levels[v]);
+        Part part{static_cast<std::size_t>(&variable - frame.variables.data()),
+                  column / repeat % count,
+                  {}};
+        if (!variable.levels.empty())
+          part.coding =
+              coding_matrix(variable, columns.all_levels[v], frame.contrast).col(part.column);
+        recipe.push_back(std::move(part));
+        repeat *= count;
+      }
+    }
+}
+
+const double* PieceColumns::values(Index column, const std::vector<VariableValues>& variables,
+                                   Index first, Index n, double* buffer) const {
+  const std::vector<Part>& recipe = recipes_[static_cast<std::size_t>(column)];
+  if (recipe.empty()) std::fill(buffer, buffer + n, 1.0);
+  for (std::size_t v = 0; v < recipe.size(); ++v) {
+    const VariableValues& held = variables[recipe[v].variable];
+    if (held.is_factor) {
+      put(held.codes.data() + first, recipe[v].coding, n, v > 0, buffer);
+      continue;
+    }
+    const double* values = held.values(recipe[v].column).data() + first;
+    if (recipe.size() == 1) return values;
+    put(values, n, v > 0, buffer);
+  }
+  return buffer;
+}
+
 Eigen::MatrixXd fill_columns(const ModelFrame& frame, const ColumnPlan& plan,
                              const std::vector<VariableValues>& values, Index n) {
   Eigen::MatrixXd matrix(n, static_cast<Index>(plan.names.size()));
-  for (const TermColumns& columns : plan.terms)
-    fill_term(frame, columns, values, matrix.middleCols(columns.first, columns.count));
+  const PieceColumns columns(frame, plan);
+  for (Index j = 0; j < matrix.cols(); ++j) {
+    double* const out = matrix.col(j).data();
+    const double* const made = columns.values(j, values, 0, n, out);
+    if (made != out) std::copy(made, made + n, out);
+  }
   return matrix;
 }
 

@@ -53,6 +53,30 @@ struct VariableValues {
 [[nodiscard]] ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
                                    const std::vector<FormulaTerm>& terms);
 
+/// The columns of a plan, made for a piece of the rows at a time.
+class PieceColumns {
+ public:
+  PieceColumns(const ModelFrame& frame, const ColumnPlan& plan);
+
+  [[nodiscard]] Index size() const { return static_cast<Index>(recipes_.size()); }
+  /// True for the intercept.
+  [[nodiscard]] bool is_one(Index column) const {
+    return recipes_[static_cast<std::size_t>(column)].empty();
+  }
+  /// `column` on rows first … first + n − 1, from the values of the frame's variables (in the
+  /// frame's order): where it lies among them, or `buffer` (n) after it is written there.
+  const double* values(Index column, const std::vector<VariableValues>& variables, Index first,
+                       Index n, double* buffer) const;
+
+ private:
+  struct Part {
+    std::size_t variable;
+    Index column;
+    Eigen::VectorXd coding;  ///< of a factor, a level each
+  };
+  std::vector<std::vector<Part>> recipes_;  ///< of each column, what it is the product of
+};
+
 /// The columns of a plan from the values of the frame's variables (in the frame's order), n rows.
 [[nodiscard]] Eigen::MatrixXd fill_columns(const ModelFrame& frame, const ColumnPlan& plan,
                                            const std::vector<VariableValues>& values, Index n);

@@ -30,31 +30,37 @@ bool is_nested(const std::vector<std::int32_t>& inner, Index n_inner,
   return true;
 }
 
-NestedCrossProducts::NestedCrossProducts(const ModelColumns& columns, CovarianceStructure structure,
-                                         int threads)
-    : structure_(std::move(structure)), threads_(threads) {
-  Index width = static_cast<Index>(columns.fixed.size());
-  for (auto level = columns.levels.rbegin(); level != columns.levels.rend(); ++level) {
-    Level entry;
-    entry.size = static_cast<Index>(level->columns.size());
-    entry.width = width;
-    entry.n_groups = level->n_groups;
-    width += entry.size;
-    levels_.insert(levels_.begin(), entry);
+void NestedCrossProducts::set_levels(Index fixed_columns) {
+  Index width = fixed_columns;
+  levels_.resize(at(structure_.n_levels() + 1));
+  levels_.back().width = width;
+  for (Index l = structure_.n_levels() - 1; l >= 0; --l) {
+    levels_[at(l)].size = structure_.size(l);
+    levels_[at(l)].width = width;
+    width += structure_.size(l);
   }
-  Level root;
-  root.width = static_cast<Index>(columns.fixed.size());
-  levels_.push_back(root);
+}
+
+NestedCrossProducts::NestedCrossProducts(Part /*part*/, const ModelColumns& columns,
+                                         CovarianceStructure structure, int threads)
+    : structure_(std::move(structure)), threads_(threads) {
+  set_levels(static_cast<Index>(columns.fixed.size()));
   for (Index l = 0; l < depth(); ++l) {
-    std::vector<std::int32_t>& parent = levels_[at(l)].parent;
-    parent.assign(at(levels_[at(l)].n_groups), 0);
+    Level& level = levels_[at(l)];
+    level.n_groups = columns.levels[at(l)].n_groups;
+    level.parent.assign(at(level.n_groups), 0);
     if (l + 1 == depth()) continue;
     const std::vector<std::int32_t>& inner = columns.levels[at(l)].group;
     for (std::size_t i = 0; i < inner.size(); ++i)
-      parent[static_cast<std::size_t>(inner[i])] = columns.levels[at(l + 1)].group[i];
+      level.parent[at(inner[i])] = columns.levels[at(l + 1)].group[i];
   }
   arrange();
   compress(columns);
+}
+
+NestedCrossProducts::NestedCrossProducts(const ModelColumns& columns, CovarianceStructure structure,
+                                         int threads)
+    : NestedCrossProducts(Part{}, columns, std::move(structure), threads) {
   merge_equal_designs();
 }
 

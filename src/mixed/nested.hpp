@@ -22,6 +22,24 @@ namespace rapport {
 class NestedCrossProducts final : public CrossProducts {
  public:
   NestedCrossProducts(const ModelColumns& columns, CovarianceStructure structure, int threads);
+  /// Rows in which each group's stand together, to be absorbed: not settled.
+  struct Part {};
+  NestedCrossProducts(Part part, const ModelColumns& columns, CovarianceStructure structure,
+                      int threads = 1);
+  /// No row yet: levels of the structure's sizes and `fixed_columns` columns of W. `leaves` is how
+  /// many innermost groups to expect.
+  NestedCrossProducts(CovarianceStructure structure, Index fixed_columns, Index leaves,
+                      int threads);
+
+  /// Adds the rows of another, whose group g of level l is `groups[l][g]` here; new numbers must
+  /// follow on those known. A group may have rows in several parts: its triangles are then stacked
+  /// and decomposed again. Throws DataError if a group of one level lies in several of the next.
+  void absorb(const NestedCrossProducts& part,
+              const std::vector<std::vector<std::int32_t>>& groups);
+  /// Gives group g of level l the number `numbers[l][g]`.
+  void renumber(const std::vector<std::vector<std::int32_t>>& numbers);
+  /// Makes what was absorbed ready to be searched.
+  void settle();
 
   [[nodiscard]] Index fixed_columns() const override { return levels_.back().width; }
   [[nodiscard]] WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const override;
@@ -75,6 +93,14 @@ class NestedCrossProducts final : public CrossProducts {
 
   struct LaneRows;
   struct VaryingColumns;
+  void set_levels(Index fixed_columns);
+  void absorb_levels(const NestedCrossProducts& part,
+                     const std::vector<std::vector<std::int32_t>>& groups);
+  void absorb_run(const NestedCrossProducts& part, const Run& run, Index parent,
+                  const std::vector<std::int32_t>& groups);
+  /// A lane for one more group of `parent`.
+  Index append_lane(Index parent);
+  void stack_leaf(const NestedCrossProducts& part, Index part_slot, Index slot, Index parent);
   struct Merger;
   /// Innermost groups in the order of their parents.
   void arrange();
@@ -151,6 +177,7 @@ class NestedCrossProducts final : public CrossProducts {
   std::vector<Level> levels_;  ///< innermost first, the root last
   std::shared_ptr<LeafSet> leaves_ = std::make_shared<LeafSet>();  ///< every innermost group
   std::vector<std::int32_t> leaf_group_;     ///< group of each lane of leaves_, −1 for none
+  std::vector<std::int32_t> lane_of_;        ///< while absorbing: the lane of each innermost group
   LeafSet merged_;                           ///< the same for the likelihood; empty: no use
   std::vector<Bundle> bundles_;              ///< of merged_
   std::vector<Eigen::MatrixXd> remainders_;  ///< residual Gram matrix of each group of level 1 (of

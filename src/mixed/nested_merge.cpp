@@ -116,15 +116,15 @@ struct NestedCrossProducts::Merger {
     products.bundles_.push_back(bundle);
   }
 
-  void add_moments(std::vector<EqualDesigns>& classes, Index first_block, Index last_block,
+  void add_moments(std::vector<EqualDesigns>& classes, const std::vector<Index>& blocks,
                    const std::vector<std::int32_t>& class_of) const {
     const int n = static_cast<int>(q * width);
     for (EqualDesigns& design : classes)
       if (worth(design)) design.moments.assign(at(lanes * n_pairs(n)), 0);
-    for (Index block = first_block; block < last_block; ++block) {
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
       const double* c =
-          products.leaves_->values.data() + (block * products.leaf_doubles() + pairs) * lanes;
-      const std::int32_t* own = class_of.data() + (block - first_block) * lanes;
+          products.leaves_->values.data() + (blocks[b] * products.leaf_doubles() + pairs) * lanes;
+      const std::int32_t* own = class_of.data() + b * at(lanes);
       for (Index lane = 0; lane < lanes; ++lane) {
         bool done = own[lane] < 0;
         for (Index before = 0; before < lane; ++before) done = done || own[before] == own[lane];
@@ -142,12 +142,12 @@ struct NestedCrossProducts::Merger {
   }
 
   /// The groups of one parent in their blocks; false if there are too many designs for any use.
-  bool add_parent(Index parent, Index first_block, Index last_block) {
+  bool add_parent(Index parent, const std::vector<Index>& blocks) {
     constexpr Index few = 64;
     DesignTable table(pairs);
-    std::vector<std::int32_t> class_of(at((last_block - first_block) * lanes), -1);
+    std::vector<std::int32_t> class_of(blocks.size() * at(lanes), -1);
     for (Index i = 0; i < static_cast<Index>(class_of.size()); ++i) {
-      const Index slot = first_block * lanes + i;
+      const Index slot = blocks[at(i / lanes)] * lanes + i % lanes;
       if (products.leaf_group_[at(slot)] < 0) continue;
       const double* r = products.leaves_->values.data() +
                         slot / lanes * lanes * products.leaf_doubles() + slot % lanes;
@@ -156,7 +156,7 @@ struct NestedCrossProducts::Merger {
       table.classes()[at(found)].members.push_back(slot);
       if (found > few + i / 8) return false;
     }
-    add_moments(table.classes(), first_block, last_block, class_of);
+    add_moments(table.classes(), blocks, class_of);
     const Index first = slots / lanes;
     for (const EqualDesigns& design : table.classes()) {
       if (worth(design)) {
@@ -179,11 +179,11 @@ void NestedCrossProducts::merge_equal_designs() {
   // A parent with few groups gains nothing.
   if (levels_.front().n_groups <= merger.q * merger.width * levels_[1].n_groups) return;
   for (std::size_t i = 0; i < runs.size() && useful;) {
-    std::size_t end = i;
-    while (end < runs.size() && runs[end].parent == runs[i].parent) ++end;
-    useful = merger.add_parent(runs[i].parent, runs[i].first_block,
-                               runs[end - 1].first_block + runs[end - 1].n_blocks);
-    i = end;
+    const Index parent = runs[i].parent;
+    std::vector<Index> blocks;
+    for (; i < runs.size() && runs[i].parent == parent; ++i)
+      for (Index b = 0; b < runs[i].n_blocks; ++b) blocks.push_back(runs[i].first_block + b);
+    useful = merger.add_parent(parent, blocks);
   }
   if (useful && 10 * merger.slots <= 7 * static_cast<Index>(leaf_group_.size())) return;
   merged_ = {};
