@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rapport/base/error.hpp>
 #include <rapport/mixed/cross_products.hpp>
 
 #include "leaf_terms.hpp"
@@ -9,6 +10,12 @@
 #include <vector>
 
 namespace rapport {
+
+/// Groups of one level that lie in several of the next.
+class NotNested : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 /// Cross-products of levels that are nested in one another, each group in one group of the next
 /// level; also of no level at all.
@@ -31,11 +38,13 @@ class NestedCrossProducts final : public CrossProducts {
   NestedCrossProducts(CovarianceStructure structure, Index fixed_columns, Index leaves,
                       int threads);
 
-  /// Adds the rows of another, whose group g of level l is `groups[l][g]` here; new numbers must
-  /// follow on those known. A group may have rows in several parts: its triangles are then stacked
-  /// and decomposed again. Throws DataError if a group of one level lies in several of the next.
+  /// Adds the rows of another, whose group g of level l is `groups[l][g]` here; A group may have
+  /// rows in several parts: its triangles are then stacked and decomposed again. Throws NotNested
+  /// if a group of one level lies in several of the next.
   void absorb(const NestedCrossProducts& part,
               const std::vector<std::vector<std::int32_t>>& groups);
+  /// True if groups 0 … n − 1 of a level all have rows.
+  [[nodiscard]] bool has_groups(Index level, Index n) const;
   /// Gives group g of level l the number `numbers[l][g]`.
   void renumber(const std::vector<std::vector<std::int32_t>>& numbers);
   /// Makes what was absorbed ready to be searched.

@@ -63,9 +63,10 @@ void NestedCrossProducts::absorb_levels(const NestedCrossProducts& part,
       const std::size_t own = at(groups[at(l)][g]);
       const std::int32_t outer = part.levels_[at(l)].parent[g];
       const std::int32_t parent = l + 1 < depth() ? groups[at(l + 1)][at(outer)] : 0;
-      if (own == level.parent.size()) level.parent.push_back(parent);
+      if (own >= level.parent.size()) level.parent.resize(own + 1, -1);
+      if (level.parent[own] < 0) level.parent[own] = parent;
       if (level.parent[own] != parent)
-        throw DataError(
+        throw NotNested(
             "the grouping factors are not nested: a group of one has rows in several groups of "
             "another");
     }
@@ -152,6 +153,12 @@ void NestedCrossProducts::stack_leaf(const NestedCrossProducts& part, Index part
   set_leaf(*leaves_, slot, factor.r, factor.c);
   remainders_[at(parent)].noalias() += work.rightCols(width).transpose() * work.rightCols(width);
   residual_rows_[at(parent)] += before - rank_of(factor.r);
+}
+
+bool NestedCrossProducts::has_groups(Index level, Index n) const {
+  const std::vector<std::int32_t>& parent = levels_[at(level)].parent;
+  return static_cast<Index>(parent.size()) == n &&
+         std::find(parent.begin(), parent.end(), -1) == parent.end();
 }
 
 void NestedCrossProducts::renumber(const std::vector<std::vector<std::int32_t>>& numbers) {

@@ -127,6 +127,11 @@ struct [[nodiscard]] MixedFit {
 class MixedModel {
  public:
   explicit MixedModel(const Design& design, int threads = 1);
+  /// The same as from make_design(formula, table, options). Where grouping factors are nested and
+  /// the rows of each group stand together, the columns of the model are made for a few thousand
+  /// rows at a time, which takes less time and little memory.
+  MixedModel(const Formula& formula, const Table& table, const DesignOptions& options = {},
+             int threads = 1);
 
   /// Minimises the criterion. Nothing is thrown for a singular or an unfinished fit: see
   /// MixedFit::optimizer.
@@ -146,6 +151,10 @@ class MixedModel {
 
 /// MixedModel(design).fit(options).
 MixedFit fit_mixed_model(const Design& design, const FitOptions& options = {});
+
+/// MixedModel(formula, table, design_options).fit(options).
+MixedFit fit_mixed_model(const Formula& formula, const Table& table, const FitOptions& options = {},
+                         const DesignOptions& design_options = {});
 
 /// offset + Xβ + Zb for every row of the design (conditional), or offset + Xβ (`population`).
 [[nodiscard]] Eigen::VectorXd fitted_values(const Design& design, const MixedFit& fit,
