@@ -47,7 +47,8 @@ struct PatientSessions {
 };
 
 PatientSessions count_sessions(const StudyBuilder& study) {
-  const Eigen::VectorXd both = study.alliance() + study.outcome();
+  const Eigen::VectorXd both =
+      study.has_alliance() ? Eigen::VectorXd(study.alliance() + study.outcome()) : study.outcome();
   PatientSessions counts;
   for (std::size_t p = 0; p + 1 < study.panel.first.size(); ++p) {
     Index count = 0;
@@ -66,8 +67,9 @@ void require_sessions(StudyBuilder& study) {
   const PatientSessions counts = count_sessions(study);
   if (counts.patients < 2)
     throw DataError("only " + std::to_string(counts.patients) + " patient (column \"" +
-                        study.columns.patient +
-                        "\") has alliance and outcome; at least 2 are required",
+                        study.columns.patient + "\") has " +
+                        (study.has_alliance() ? "alliance and outcome" : "the outcome") +
+                        "; at least 2 are required",
                     file_of(study.table));
   study.result.one_session = counts.repeated == 0;
   if (study.result.one_session && raters_of(study.columns).size() < 2)
@@ -101,6 +103,7 @@ void screen(StudyBuilder& study) {
 void prepare_sessions(StudyBuilder& study) {
   Table& table = study.result.session_table;
   table = study.table;
+  if (!study.has_alliance()) return;
   const Eigen::VectorXd& x = study.alliance();
   const Factor& patient = study.panel.patient;
   const Eigen::VectorXd deviation = detrended_within_group(x, patient, study.panel.session);
@@ -112,14 +115,18 @@ void prepare_sessions(StudyBuilder& study) {
 
 void describe_all(StudyBuilder& study) {
   StudyAnalysis& result = study.result;
-  std::vector<std::string> names = {study.columns.alliance, study.columns.outcome};
   const std::vector<StudyRater> raters = raters_of(study.columns);
+  std::vector<std::string> names = {study.columns.outcome};
+  if (study.has_alliance()) names.insert(names.begin(), study.columns.alliance);
   for (std::size_t k = 1; k < raters.size(); ++k) names.push_back(raters[k].column);
   result.sessions = session_counts(study.panel, study.table.matrix(names));
   for (const std::string& name : names)
     result.variables.push_back(describe(study.panel, study.table.numbers(name), name));
-  result.by_session =
-      describe_sessions(study.panel, study.alliance(), study.outcome(), study.level());
+  result.by_session = describe_sessions(
+      study.panel,
+      study.has_alliance() ? study.alliance()
+                           : Eigen::VectorXd::Constant(study.table.rows(), missing),
+      study.outcome(), study.level());
   if (study.panel.n_omitted > 0)
     study.warn(std::to_string(study.panel.n_omitted) +
                " rows without patient, session or therapist are left out");
@@ -153,29 +160,31 @@ std::vector<StudyPart> parts_of(const StudyBuilder& study) {
   const StudyColumns& columns = study.columns;
   const bool several_raters = raters_of(columns).size() > 1;
   const bool repeated = !study.result.one_session;
+  const bool alliance = repeated && study.has_alliance();
   std::vector<StudyPart> parts;
   const auto add = [&](bool wanted, const char* name, void (*part)(StudyBuilder&)) {
     if (wanted) parts.push_back({.name = name, .add = part});
   };
-  add(repeated, "correlations", add_correlations);
-  add(repeated, "within and between effects", add_disaggregation);
-  add(repeated, "ways of centring", add_specifications);
-  add(repeated, "alliance by session", add_session_moderation);
-  add(repeated && !columns.treatment.empty(), "alliance by treatment", add_treatment_moderation);
-  add(repeated, "lagged models", add_lagged_models);
-  add(repeated, "distributed lags", add_distributed_lags);
-  add(repeated && !columns.time.empty(), "lags in continuous time", add_continuous_time);
-  add(repeated, "cross-lagged panel model", add_cross_lagged);
+  add(repeated, "growth", add_growth);
+  add(alliance, "correlations", add_correlations);
+  add(alliance, "within and between effects", add_disaggregation);
+  add(alliance, "ways of centring", add_specifications);
+  add(alliance, "alliance by session", add_session_moderation);
+  add(alliance && !columns.treatment.empty(), "alliance by treatment", add_treatment_moderation);
+  add(alliance, "lagged models", add_lagged_models);
+  add(alliance, "distributed lags", add_distributed_lags);
+  add(alliance && !columns.time.empty(), "lags in continuous time", add_continuous_time);
+  add(alliance, "cross-lagged panel model", add_cross_lagged);
   add(several_raters, "agreement", add_agreement);
   add(several_raters, "congruence", add_congruence);
-  add(repeated, "early alliance", add_early_alliance);
-  add(repeated && several_raters, "perspectives", add_perspectives);
+  add(alliance, "early alliance", add_early_alliance);
+  add(alliance && several_raters, "perspectives", add_perspectives);
   add(several_raters, "comparison of ratings", add_rating_comparison);
-  add(repeated && study.panel.has_therapist(), "therapist effects", add_therapist_effects);
-  add(repeated && !columns.dropout.empty(), "dropout", add_dropout);
+  add(alliance && study.panel.has_therapist(), "therapist effects", add_therapist_effects);
+  add(alliance && !columns.dropout.empty(), "dropout", add_dropout);
   add(repeated, "change", add_change);
-  add(repeated, "ruptures", add_ruptures);
-  add(repeated, "outcome after ruptures", add_rupture_outcome);
+  add(alliance, "ruptures", add_ruptures);
+  add(alliance, "outcome after ruptures", add_rupture_outcome);
   return parts;
 }
 
@@ -255,7 +264,7 @@ StudyAnalysis analyse_study(const Table& table, const StudyColumns& columns,
   study.result.columns = columns;
   study.result.level = options.confidence_level;
   study.result.n_rows = table.rows();
-  detail::require_variation(study, columns.alliance);
+  if (study.has_alliance()) detail::require_variation(study, columns.alliance);
   detail::require_variation(study, columns.outcome);
   detail::require_sessions(study);
   detail::screen(study);

@@ -39,6 +39,13 @@ std::vector<double> named_sessions(const StudyBuilder& study) {
 
 }  // namespace
 
+void add_growth(StudyBuilder& study) {
+  study.result.growth = growth_curve(study.fit("growth", "how the outcome goes on over sessions",
+                                               growth_formula(study.columns, study.random_slope)),
+                                     study.table, study.columns);
+  if (!study.has_alliance()) study.result.n_used = study.result.growth->n_sessions;
+}
+
 void add_correlations(StudyBuilder& study) {
   std::vector<std::string> names = {study.columns.alliance, study.columns.outcome};
   const std::vector<StudyRater> raters = raters_of(study.columns);

@@ -102,6 +102,7 @@ double sd_of_means(const VectorView& x, const Factor& group) {
 }  // namespace
 
 std::vector<StudyRater> raters_of(const StudyColumns& columns) {
+  if (columns.alliance.empty()) return {};
   std::vector<StudyRater> all = {{.name = "client", .column = columns.alliance}};
   if (!columns.therapist_alliance.empty())
     all.push_back({.name = "therapist", .column = columns.therapist_alliance});
@@ -192,6 +193,33 @@ SessionModeration moderate_by_session(const FittedModel& model, const StudyColum
   for (double JohnsonNeyman::*bound : {&JohnsonNeyman::lower, &JohnsonNeyman::upper,
                                        &JohnsonNeyman::minimum, &JohnsonNeyman::maximum})
     *result.region.*bound = std::exp(*result.region.*bound);
+  return result;
+}
+
+std::string growth_formula(const StudyColumns& columns, bool random_slope) {
+  const StudyTerms terms = study_terms(columns, random_slope);
+  const std::string treatment =
+      columns.treatment.empty() ? "" : " * " + quoted_name(columns.treatment);
+  return terms.outcome + " ~ " + terms.session + treatment + " + " + terms.random;
+}
+
+GrowthCurve growth_curve(const FittedModel& model, const Table& table,
+                         const StudyColumns& columns) {
+  const auto slopes = [&](const std::string& by) {
+    return simple_slopes(model.design(), model.fit().fixed, model.inference(), columns.session, by)
+        .slopes;
+  };
+  GrowthCurve result{};
+  result.rate = slopes("").front().slope;
+  result.n_sessions = model.fit().data.observations;
+  result.n_patients = distinct(codes_used(model, table.factor(columns.patient)));
+  if (columns.treatment.empty()) return result;
+  for (const SimpleSlope& at : slopes(columns.treatment))
+    result.treatments.push_back({.treatment = at.at.front().second, .slope = at.slope});
+  std::vector<std::string> products;
+  for (const std::string& term : model.fit().fixed.terms)
+    if (term.find(':') != std::string::npos) products.push_back(term);
+  result.interaction = model.joint_test(products);
   return result;
 }
 

@@ -63,11 +63,12 @@ void fill(PatientColumns& columns, Index patient, const std::vector<Index>& rows
   double at_early = missing;
   for (const Index row : rows) {
     const bool is_early = panel.session[row] <= early_sessions;
-    all.add(ratings(row, 0));
+    const double rating = ratings.cols() > 0 ? ratings(row, 0) : missing;
+    all.add(rating);
     for (Index j = 0; is_early && j < ratings.cols(); ++j)
       early[static_cast<std::size_t>(j)].add(ratings(row, j));
     if (dropout.size() > 0 && dropout[row] == 1) columns.left[patient] = 1;
-    if (!is_missing(ratings(row, 0)) || !is_missing(outcome[row])) columns.sessions[patient] += 1;
+    if (!is_missing(rating) || !is_missing(outcome[row])) columns.sessions[patient] += 1;
     if (is_missing(outcome[row])) continue;
     if (is_missing(columns.intake[patient])) columns.intake[patient] = outcome[row];
     if (is_early) at_early = outcome[row];
@@ -106,7 +107,8 @@ Table patient_table(const Table& table, const Panel& panel, const StudyColumns& 
   const std::vector<StudyRater> raters = raters_of(columns);
   std::vector<std::string> rating_columns;
   for (const StudyRater& rater : raters) rating_columns.push_back(rater.column);
-  const Eigen::MatrixXd ratings = table.matrix(rating_columns);
+  const Eigen::MatrixXd ratings =
+      raters.empty() ? Eigen::MatrixXd(table.rows(), 0) : table.matrix(rating_columns);
   const Sessions sessions{.panel = panel,
                           .ratings = ratings,
                           .outcome = numbers(columns.outcome),
@@ -133,7 +135,7 @@ Table patient_table(const Table& table, const Panel& panel, const StudyColumns& 
   add("sessions", filled.sessions);
   for (std::size_t k = 0; k < raters.size(); ++k)
     add(early_column(raters[k]), filled.early.col(static_cast<Index>(k)));
-  add("mean_alliance", filled.mean);
+  if (!raters.empty()) add("mean_alliance", filled.mean);
   add("intake", filled.intake);
   add("prior_change", filled.prior_change);
   add("final", filled.last);

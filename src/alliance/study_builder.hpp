@@ -19,6 +19,7 @@ struct StudyBuilder {
   bool random_slope = true;
   StudyAnalysis result = {};
 
+  [[nodiscard]] bool has_alliance() const { return !columns.alliance.empty(); }
   [[nodiscard]] const Eigen::VectorXd& alliance() const { return table.numbers(columns.alliance); }
   [[nodiscard]] const Eigen::VectorXd& outcome() const { return table.numbers(columns.outcome); }
   [[nodiscard]] double level() const { return options.confidence_level; }
@@ -48,6 +49,7 @@ struct StudyPart {
 [[nodiscard]] std::string rounded_text(double value);
 
 // Over sessions: analysis_sessions.cpp.
+void add_growth(StudyBuilder& study);
 void add_correlations(StudyBuilder& study);
 void add_disaggregation(StudyBuilder& study);
 void add_specifications(StudyBuilder& study);

@@ -34,8 +34,8 @@ class Screener {
     copied_raters();
     repeated_sessions();
     repeated_patients();
-    never_varying();
-    ceilings();
+    if (!raters_.empty()) never_varying();
+    if (!raters_.empty()) ceilings();
     far_values();
     file_order();
     times();
@@ -126,6 +126,7 @@ class Screener {
   }
 
   void repeated_sessions() {
+    if (values_.cols() < 2) return;  // one variable repeats by chance
     looked_for("sessions entered twice");
     std::vector<Index> repeats;
     for (Index p = 0; p < panel_.patients(); ++p) {

@@ -173,6 +173,9 @@ void write_tables(const std::string& folder, const std::vector<report::TableFile
 Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments) {
   StudyOptions options = study_options(common, arguments);
   StudyColumns columns = arguments.columns;
+  if (columns.alliance.empty() &&
+      (!columns.therapist_alliance.empty() || !arguments.raters.empty()))
+    throw UsageError("--alliance: is required with --therapist-alliance and --rater");
   for (const std::string& rater : arguments.raters) columns.raters.push_back(rater_of(rater));
   const Table table = load_table(common);
   add_columns(arguments, table, options);
@@ -257,8 +260,9 @@ void add_alliance(CLI::App& program, Chosen& chosen) {
   StudyColumns& c = arguments->columns;
   command->add_option("--patient", c.patient, "Column of patients")->required();
   command->add_option("--session", c.session, "Column of session numbers")->required();
-  command->add_option("--alliance", c.alliance, "Column of the client's alliance rating")
-      ->required();
+  command->add_option("--alliance", c.alliance,
+                      "Column of the client's alliance rating (without it: the outcome's course "
+                      "alone)");
   command->add_option("--outcome", c.outcome, "Column of the outcome in the same session")
       ->required();
   command->add_option("--therapist", c.therapist, "Column of therapists");

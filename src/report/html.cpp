@@ -167,7 +167,7 @@ std::string to_html(const Page& page) {
   out += "<header><h1>" + escaped_markup(page.title) + "</h1>\n";
   if (!page.subtitle.empty())
     out += "<p class=\"subtitle\">" + escaped_markup(page.subtitle) + "</p>\n";
-  out += "</header>\n" + contents(page) + "<main>\n" + warnings_box(page.warnings);
+  out += warnings_box(page.warnings) + "</header>\n" + contents(page) + "<main>\n";
   for (std::size_t i = 0; i < page.sections.size(); ++i) {
     const std::string id = "s" + std::to_string(i + 1);
     out += "<section aria-labelledby=\"" + id + "\">\n<h2 id=\"" + id + "\">" +

@@ -90,10 +90,11 @@ PageSection data_section(const StudyView& view) {
   figure.caption = "How many patients have a rating: later sessions rest on those who stayed.";
   figure.x = {.label = view.study.columns.session};
   figure.y = {.label = "patients", .lower = 0};
-  figure.layers.emplace_back(Line{.x = vector_of(session),
-                                  .y = vector_of(alliance),
-                                  .series = 0,
-                                  .label = view.study.columns.alliance});
+  if (!view.study.columns.alliance.empty())
+    figure.layers.emplace_back(Line{.x = vector_of(session),
+                                    .y = vector_of(alliance),
+                                    .series = 0,
+                                    .label = view.study.columns.alliance});
   figure.layers.emplace_back(Line{.x = vector_of(session),
                                   .y = vector_of(outcome),
                                   .series = 1,

@@ -114,6 +114,7 @@ Json to_json(const StudyAnalysis& study, const Table& table) {
   Json result = Json::object(
       {{"descriptives", descriptives_json(study)}, {"screening", screening_json(study.screening)}});
   if (!study.agreement.empty()) result.set("agreement", agreement_json(study));
+  if (study.growth) result.set("growth", growth_json(*study.growth));
   result.set("correlations", correlations_json(study));
   if (study.disaggregation)
     result.set("disaggregation", disaggregation_json(*study.disaggregation));

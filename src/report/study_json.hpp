@@ -20,6 +20,7 @@ namespace rapport::report {
 // study_json_effects.cpp
 [[nodiscard]] Json fit_json(const FittedModel& model);
 [[nodiscard]] Json test_json(const ContrastTest& test);
+[[nodiscard]] Json growth_json(const GrowthCurve& growth);
 [[nodiscard]] Json disaggregation_json(const Disaggregation& disaggregation);
 [[nodiscard]] Json moderation_json(const StudyAnalysis& study);
 [[nodiscard]] Json lags_json(const StudyAnalysis& study);

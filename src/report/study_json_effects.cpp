@@ -113,6 +113,19 @@ Json disaggregation_json(const Disaggregation& d) {
   return result;
 }
 
+Json growth_json(const GrowthCurve& growth) {
+  Json treatments = Json::array();
+  for (const TreatmentSlope& at : growth.treatments)
+    treatments.push_back(with(to_json(at.slope), "treatment", at.treatment));
+  Json result = Json::object({{"model", "growth"},
+                              {"rate", to_json(growth.rate)},
+                              {"n_sessions", count_json(growth.n_sessions)},
+                              {"n_patients", count_json(growth.n_patients)}});
+  if (!growth.treatments.empty()) result.set("treatments", std::move(treatments));
+  if (growth.interaction) result.set("interaction", test_json(*growth.interaction));
+  return result;
+}
+
 Json moderation_json(const StudyAnalysis& study) {
   Json moderation = Json::object();
   if (study.session_moderation)

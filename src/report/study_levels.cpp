@@ -2,9 +2,54 @@
 #include <rapport/math/moments.hpp>
 
 #include "study_page.hpp"
+#include <algorithm>
+#include <utility>
 
 namespace rapport::report {
 namespace {
+
+/// Every patient's course, and the mean of those who have a session.
+Figure growth_figure(const StudyView& view) {
+  const Eigen::VectorXd& session = view.table.numbers(view.study.columns.session);
+  std::vector<std::vector<std::pair<double, double>>> courses(view.patient.levels.size());
+  for (Index i = 0; i < view.table.rows(); ++i) {
+    const std::int32_t code = view.patient.codes[static_cast<std::size_t>(i)];
+    if (code >= 0 && !is_missing(session[i] + view.outcome[i]))
+      courses[static_cast<std::size_t>(code)].emplace_back(session[i], view.outcome[i]);
+  }
+  std::vector<double> x, y;
+  for (auto& course : courses) {
+    std::sort(course.begin(), course.end());
+    for (const auto& [at, value] : course) {
+      x.push_back(at);
+      y.push_back(value);
+    }
+    x.push_back(missing);
+    y.push_back(missing);
+  }
+  std::vector<double> at, mean;
+  for (const SessionDescription& one : view.study.by_session) {
+    if (one.n_outcome < 5) continue;
+    at.push_back(one.session);
+    mean.push_back(one.outcome_mean);
+  }
+  Figure figure;
+  const ContrastEstimate& rate = view.study.growth->rate;
+  const std::string& outcome = view.study.columns.outcome;
+  figure.title = !(rate.p_value < 0.05) ? outcome + " does not reliably change over sessions"
+                 : rate.estimate < 0    ? outcome + " falls over sessions"
+                                        : outcome + " rises over sessions";
+  figure.caption =
+      "Pale: a line a patient. Bold: the mean of those who have the session (five or "
+      "more), which changes when patients leave.";
+  figure.x = {.label = view.study.columns.session};
+  figure.y = {.label = outcome};
+  figure.most_lines = 100;
+  figure.layers.emplace_back(
+      Line{.x = vector_of(x), .y = vector_of(y), .series = 2, .label = "", .faint = true});
+  figure.layers.emplace_back(Line{.x = vector_of(at), .y = vector_of(mean), .series = 0});
+  return figure;
+}
 
 PageTable specifications(const StudyView& view) {
   PageTable table{.caption = "The same effect under other centrings",
@@ -120,6 +165,24 @@ PageTable treatments(const StudyView& view) {
 }
 
 }  // namespace
+
+PageSection growth_section(const StudyView& view) {
+  const GrowthCurve& g = *view.study.growth;
+  PageTable table{.caption = "Change of " + view.study.columns.outcome + " a session",
+                  .header = estimate_header("Course", view.level),
+                  .rows = {estimate_row(
+                      g.treatments.empty() ? "all patients" : "mean of the treatments", g.rate)},
+                  .note = "Model growth: " + count(g.n_sessions) + " sessions of " +
+                          count(g.n_patients) + " patients, with their own course each."};
+  for (const TreatmentSlope& at : g.treatments)
+    table.rows.push_back(estimate_row(at.treatment, at.slope));
+  if (g.interaction)
+    table.note += " Session × treatment: F(" + number(g.interaction->numerator_df, 0) + ", " +
+                  number(g.interaction->denominator_df, 1) +
+                  ") = " + number(g.interaction->statistic) + ", " +
+                  p_text(g.interaction->p_value) + ".";
+  return {.title = "The course of the outcome", .blocks = {growth_figure(view), std::move(table)}};
+}
 
 PageSection levels_section(const StudyView& view) {
   const Disaggregation& d = *view.study.disaggregation;

@@ -85,7 +85,7 @@ PageSection models_section(const StudyView& view) {
 PageSection methods_section(const StudyView& view) {
   const StudyAnalysis& study = view.study;
   std::string text;
-  if (!study.one_session) {
+  if (study.disaggregation) {
     text =
         "Alliance was split into the deviation of each session from the patient's own mean "
         "(within) and the patient's mean (between patients)";
@@ -102,6 +102,10 @@ PageSection methods_section(const StudyView& view) {
   const auto add = [&](bool present, const std::string& sentence) {
     if (present) text += (text.empty() ? "" : " ") + sentence;
   };
+  add(study.growth && !study.disaggregation,
+      "The course of the outcome was described by a linear mixed model with random effects of the "
+      "patient, fitted by restricted maximum likelihood; tests use Satterthwaite's degrees of "
+      "freedom.");
   add(study.session_moderation.has_value(),
       "Change of the effect over sessions was tested by the interaction of alliance with the "
       "session, with simple slopes and the region of significance (Bauer & Curran, 2005).");
@@ -190,17 +194,19 @@ std::vector<std::string> estimate_row(const std::string& name, const ContrastEst
 }
 
 Page study_page(const StudyAnalysis& study, const Table& table, const StudyPageOptions& options) {
-  const StudyView view{.study = study,
-                       .table = table,
-                       .options = options,
-                       .alliance = table.numbers(study.columns.alliance),
-                       .outcome = table.numbers(study.columns.outcome),
-                       .patient = table.factor(study.columns.patient),
-                       .level = study.level};
+  const bool has_alliance = !study.columns.alliance.empty();
+  const StudyView view{
+      .study = study,
+      .table = table,
+      .options = options,
+      .alliance = has_alliance ? table.numbers(study.columns.alliance) : Eigen::VectorXd(),
+      .outcome = table.numbers(study.columns.outcome),
+      .patient = table.factor(study.columns.patient),
+      .level = study.level};
   Page page;
-  page.title = "Alliance and outcome";
+  page.title = has_alliance ? "Alliance and outcome" : "The course of the outcome";
   page.subtitle =
-      study.columns.alliance + " and " + study.columns.outcome + ": " +
+      (has_alliance ? study.columns.alliance + " and " : "") + study.columns.outcome + ": " +
       count(study.sessions.sessions) + " sessions of " + count(study.sessions.patients) +
       " patients" +
       (study.sessions.therapists > 0 ? " with " + count(study.sessions.therapists) + " therapists"
@@ -211,10 +217,11 @@ Page study_page(const StudyAnalysis& study, const Table& table, const StudyPageO
     if (present) page.sections.push_back(section(view));
   };
   add(!study.agreement.empty(), agreement_section);
-  add(true, correlations_section);
+  add(study.growth.has_value(), growth_section);
+  add(has_alliance, correlations_section);
   add(study.disaggregation.has_value(), levels_section);
   add(study.session_moderation || study.treatment_moderation, moderation_section);
-  add(!study.one_session, lags_section);
+  add(has_alliance && !study.one_session, lags_section);
   add(study.early.has_value(), early_section);
   add(study.perspectives || study.rating_comparison, perspectives_section);
   add(study.congruence.has_value(), congruence_section);

@@ -14,7 +14,7 @@ struct StudyView {
   const StudyAnalysis& study;
   const Table& table;
   const StudyPageOptions& options;
-  const Eigen::VectorXd& alliance;
+  Eigen::VectorXd alliance;  ///< empty in a study without
   const Eigen::VectorXd& outcome;
   Factor patient;
   double level;
@@ -42,6 +42,7 @@ struct StudyView {
 [[nodiscard]] PageSection data_section(const StudyView& view);
 [[nodiscard]] PageSection agreement_section(const StudyView& view);
 [[nodiscard]] PageSection correlations_section(const StudyView& view);
+[[nodiscard]] PageSection growth_section(const StudyView& view);
 [[nodiscard]] PageSection levels_section(const StudyView& view);
 [[nodiscard]] PageSection moderation_section(const StudyView& view);
 [[nodiscard]] PageSection lags_section(const StudyView& view);

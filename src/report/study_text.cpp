@@ -30,7 +30,9 @@ std::string direction(const ContrastEstimate& e, const std::string& outcome) {
 
 std::string study_text(const StudyAnalysis& study) {
   const std::string& outcome = study.columns.outcome;
-  std::string out = "Alliance (" + study.columns.alliance + ") and outcome (" + outcome + ")\n\n";
+  std::string out = study.columns.alliance.empty() ? "Outcome (" + outcome + ")\n\n"
+                                                   : "Alliance (" + study.columns.alliance +
+                                                         ") and outcome (" + outcome + ")\n\n";
   out += plural(study.sessions.sessions, "session") + " of " +
          plural(study.sessions.patients, "patient");
   if (study.sessions.therapists > 0)
@@ -39,6 +41,14 @@ std::string study_text(const StudyAnalysis& study) {
                            : "; a patient has " + number(study.sessions.median, 0) +
                                  " sessions (median; " + number(study.sessions.minimum, 0) +
                                  " to " + number(study.sessions.maximum, 0) + ").\n\n";
+  if (study.growth) {
+    const ContrastEstimate& rate = study.growth->rate;
+    out += "Over sessions " + outcome +
+           (rate.p_value < 0.05 ? (rate.estimate < 0 ? " falls: " : " rises: ")
+                                : " does not reliably change: ") +
+           estimate_text(rate) + " a session" +
+           (study.growth->treatments.empty() ? ".\n\n" : " (mean of the treatments).\n\n");
+  }
   if (study.disaggregation) {
     const Disaggregation& d = *study.disaggregation;
     out +=

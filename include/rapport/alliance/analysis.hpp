@@ -80,6 +80,7 @@ struct [[nodiscard]] StudyAnalysis {
   std::vector<PairAgreement> agreement;           ///< every pair of raters, client first
   std::optional<RaterGroupAgreement> group_agreement;  ///< where there are three raters or more
   std::vector<StudyCorrelation> correlations;
+  std::optional<GrowthCurve> growth;
   std::optional<Disaggregation> disaggregation;
   std::optional<SessionModeration> session_moderation;
   std::optional<TreatmentModeration> treatment_moderation;

@@ -17,7 +17,8 @@ struct StudyRater {
 };
 
 /// The columns of a process–outcome study, a row a session. Those that may be empty: `therapist`,
-/// `treatment`, `therapist_alliance`, `dropout`, `raters`, `time`.
+/// `treatment`, `therapist_alliance`, `dropout`, `raters`, `time`; and `alliance`, when only the
+/// outcome's course is asked for.
 struct StudyColumns {
   std::string patient = {};
   std::string session = {};
@@ -31,7 +32,8 @@ struct StudyColumns {
   std::string time = {};                ///< when the session was, in days or weeks
 };
 
-/// Everyone who rates: "client", "therapist" where there is one, and `raters`.
+/// Everyone who rates: "client", "therapist" where there is one, and `raters`; nobody where the
+/// study has no alliance.
 [[nodiscard]] std::vector<StudyRater> raters_of(const StudyColumns& columns);
 
 /// The names that formulas of a study are built from: "within(wai, patient)" and so on.
@@ -105,6 +107,18 @@ struct TreatmentSlope {
   std::string treatment;
   ContrastEstimate slope;
 };
+
+/// How the outcome goes on over sessions.
+struct [[nodiscard]] GrowthCurve {
+  ContrastEstimate rate;                    ///< a session, averaged over treatments
+  std::vector<TreatmentSlope> treatments;   ///< the rate in each; empty without treatments
+  std::optional<ContrastTest> interaction;  ///< do the rates differ between treatments
+  Index n_sessions;
+  Index n_patients;
+};
+/// "outcome ~ session + random", with "session * treatment" where there are treatments.
+[[nodiscard]] std::string growth_formula(const StudyColumns& columns, bool random_slope = true);
+GrowthCurve growth_curve(const FittedModel& model, const Table& table, const StudyColumns& columns);
 
 /// Does the alliance work alike whatever the treatment?
 struct [[nodiscard]] TreatmentModeration {
