@@ -114,6 +114,7 @@
 #include <rapport/alliance/retention.hpp>
 #include <rapport/alliance/rupture.hpp>
 #include <rapport/alliance/rupture_aftermath.hpp>
+#include <rapport/alliance/session_order.hpp>
 #include <rapport/alliance/simulated_panel.hpp>
 #include <rapport/alliance/study_screening.hpp>
 

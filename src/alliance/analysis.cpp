@@ -3,6 +3,7 @@
 #include <rapport/base/missing.hpp>
 
 #include "study_builder.hpp"
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -155,6 +156,28 @@ void check_therapists(StudyBuilder& study) {
                " therapists: differences between therapists are estimated poorly");
 }
 
+/// As many early sessions as were asked for, or fewer, so that half of the patients have an outcome
+/// after them.
+Index early_sessions(StudyBuilder& study) {
+  std::vector<double> last(static_cast<std::size_t>(study.panel.patients()), -1e308);
+  for (const Index row : study.panel.order)
+    if (!is_missing(study.outcome()[row]))
+      last[static_cast<std::size_t>(study.panel.patient.codes[static_cast<std::size_t>(row)])] =
+          study.panel.session[row];  // rows come by session
+  const auto after = [&](Index k) {
+    return std::count_if(last.begin(), last.end(),
+                         [&](double session) { return session > static_cast<double>(k); });
+  };
+  const auto first = static_cast<Index>(std::floor(study.result.by_session.front().session));
+  Index k = study.options.early_sessions;
+  while (k > first && 2 * after(k) < study.result.sessions.patients) --k;
+  if (k < study.options.early_sessions && !study.result.one_session)
+    study.warn("early alliance: that of sessions up to " + std::to_string(k) +
+               ", since most patients have no outcome after session " +
+               std::to_string(study.options.early_sessions));
+  return k;
+}
+
 /// The parts in the order in which they are reported; each stands on those before it.
 std::vector<StudyPart> parts_of(const StudyBuilder& study) {
   const StudyColumns& columns = study.columns;
@@ -199,6 +222,15 @@ void attempt(StudyBuilder& study, const StudyPart& part) {
   }
 }
 
+/// One warning for all models that say the same.
+void warn_of_singular_models(StudyBuilder& study) {
+  for (const auto& [message, names] : study.singular) {
+    std::string models;
+    for (const std::string& name : names) models += (models.empty() ? "`" : ", `") + name + "`";
+    study.warn((names.size() == 1 ? "model " : "models ") + models + ": " + message);
+  }
+}
+
 void report_progress(const StudyBuilder& study, std::size_t done, std::size_t total) {
   if (study.options.progress &&
       !study.options.progress(static_cast<Index>(done), static_cast<Index>(total)))
@@ -214,7 +246,7 @@ const FittedModel& StudyBuilder::keep(StudyModel model) {
   if (!fitted.optimizer.converged)
     warn("model `" + kept.name + "` stopped before its optimum; its numbers are not final");
   if (fitted.optimizer.singular)
-    warn("model `" + kept.name + "`: " + without_prefix(fitted.optimizer.message, "converged; "));
+    singular[without_prefix(fitted.optimizer.message, "converged; ")].push_back(kept.name);
   for (const std::string& dropped : fitted.fixed.dropped)
     warn("model `" + kept.name + "`: `" + dropped + "` depends on other terms and is left out");
   return kept.model;
@@ -271,12 +303,14 @@ StudyAnalysis analyse_study(const Table& table, const StudyColumns& columns,
   detail::prepare_sessions(study);
   detail::describe_all(study);
   detail::check_therapists(study);
-  study.result.patients = patient_table(table, study.panel, columns, options.early_sessions);
+  study.result.early_sessions = detail::early_sessions(study);
+  study.result.patients = patient_table(table, study.panel, columns, study.result.early_sessions);
   const std::vector<detail::StudyPart> parts = detail::parts_of(study);
   for (std::size_t k = 0; k < parts.size(); ++k) {
     detail::report_progress(study, k, parts.size());
     detail::attempt(study, parts[k]);
   }
+  detail::warn_of_singular_models(study);
   detail::report_progress(study, parts.size(), parts.size());
   return std::move(study.result);
 }

@@ -59,7 +59,7 @@ void add_early_alliance(StudyBuilder& study) {
   const FittedModel adjusted =
       study.fit_patients("early_alliance_adjusted", "the same, adjusted for the change before",
                          early_formula(patients, true));
-  study.result.early = early_alliance(effect, adjusted, patients, study.options.early_sessions,
+  study.result.early = early_alliance(effect, adjusted, patients, study.result.early_sessions,
                                       study.result.variables[0].icc);
   if (!patients.contains("treatment") || patients.factor("treatment").level_count() < 2) return;
   const FittedModel& by_treatment =

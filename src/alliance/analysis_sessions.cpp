@@ -87,8 +87,9 @@ void add_specifications(StudyBuilder& study) {
     const FittedModel& model = study.fit(name, estimand,
                                          study.terms.outcome + " ~ " + term + rest +
                                              treatment_term(study) + " + " + study.terms.random);
-    study.result.specifications.push_back(
-        {.model = name, .estimand = estimand, .effect = model.effect(term)});
+    if (model.has(term))  // two sessions leave nothing of a patient's own line
+      study.result.specifications.push_back(
+          {.model = name, .estimand = estimand, .effect = model.effect(term)});
   };
   const std::string time = " + " + study.terms.session;
   const std::string between = " + " + between_terms(study);
@@ -143,6 +144,13 @@ void add_lagged_models(StudyBuilder& study) {
       study.fit("outcome_to_alliance", "outcome one session earlier and the alliance",
                 lagged_formula(study.columns, outcome, alliance)),
       study.table, study.columns);
+  const Index lagged = study.result.alliance_to_outcome->n_sessions;
+  const Index possible = study.result.sessions.sessions - study.result.sessions.patients;
+  if (2 * lagged < possible)
+    study.warn("lagged models rest on " + std::to_string(lagged) + " of " +
+               std::to_string(possible) +
+               " sessions after a first one, since the session before is found by its number less "
+               "1; sessions numbered 1, 2, … would have it");
   if (study.result.sessions.median < 15)
     study.warn("lagged models: with a median of " + rounded_text(study.result.sessions.median) +
                " sessions a patient, centring on the patient's mean biases an "

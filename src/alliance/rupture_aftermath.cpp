@@ -177,7 +177,11 @@ Factor rupture_courses(const Panel& panel, const VectorView& alliance,
 }
 
 std::string rupture_outcome_formula(const Table& patients) {
-  return std::string("final ~ intake + sessions + rupture_course") +
+  Eigen::VectorXd sessions = patients.numbers("sessions");
+  for (Index i = 0; i < sessions.size(); ++i)
+    if (is_missing(patients.numbers("final")[i])) sessions[i] = missing;
+  const bool vary = moments(sessions).sd > 0;
+  return std::string("final ~ intake") + (vary ? " + sessions" : "") + " + rupture_course" +
          (patients.contains("therapist") ? " + (1 | therapist)" : "");
 }
 

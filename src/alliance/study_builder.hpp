@@ -3,6 +3,7 @@
 #include <rapport/alliance/analysis.hpp>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct StudyBuilder {
   StudyTerms terms;
   bool random_slope = true;
   StudyAnalysis result = {};
+  std::map<std::string, std::vector<std::string>> singular = {};  ///< models by what is singular
 
   [[nodiscard]] bool has_alliance() const { return !columns.alliance.empty(); }
   [[nodiscard]] const Eigen::VectorXd& alliance() const { return table.numbers(columns.alliance); }

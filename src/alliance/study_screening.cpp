@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 namespace rapport {
 namespace {
@@ -147,13 +148,20 @@ class Screener {
     std::map<std::vector<double>, Index> seen;
     std::vector<Index> twins;
     for (Index p = 0; p < panel_.patients(); ++p) {
-      const std::vector<Index> rows = rows_of(p);
-      if (rows.size() < 3) continue;
       std::vector<double> series;
-      for (const Index row : rows)
-        for (Index j = 0; j < values_.cols(); ++j)
-          series.push_back(is_missing(values_(row, j)) ? -1e308 : values_(row, j));
-      if (!seen.emplace(std::move(series), p).second) twins.push_back(rows.front());
+      std::set<double> distinct;
+      std::size_t present = 0;
+      for (const Index row : rows_of(p))
+        for (Index j = 0; j < values_.cols(); ++j) {
+          const double value = values_(row, j);
+          series.push_back(is_missing(value) ? -1e308 : value);
+          if (is_missing(value)) continue;
+          distinct.insert(value);
+          ++present;
+        }
+      // Short or monotonous series may be alike by chance.
+      if (present < 8 || distinct.size() < 4) continue;
+      if (!seen.emplace(std::move(series), p).second) twins.push_back(rows_of(p).front());
     }
     const auto n = static_cast<Index>(twins.size());
     found("repeated_patient", Severity::error, "patients", std::move(twins),

@@ -1,4 +1,5 @@
 #include <rapport/alliance/analysis.hpp>
+#include <rapport/alliance/session_order.hpp>
 #include <rapport/report/alliance.hpp>
 
 #include "commands.hpp"
@@ -12,6 +13,8 @@ namespace {
 struct AllianceArguments {
   StudyColumns columns;
   std::vector<std::string> raters;
+  std::string repeated = "refuse";
+  bool number_sessions = false;
   int early = 3;
   int lags = 3;
   std::string session_scale = "linear";
@@ -53,6 +56,8 @@ std::string command_line(const CommonOptions& common, const AllianceArguments& a
   add("--dropout", c.dropout);
   add("--early", std::to_string(arguments.early));
   add("--lags", std::to_string(arguments.lags));
+  add_unless("--repeated-sessions", arguments.repeated, "refuse");
+  if (arguments.number_sessions) line += " --number-sessions";
   add_unless("--session-scale", arguments.session_scale, "linear");
   add("--reliability", shortest_decimal(arguments.reliability));
   add("--alliance-range", arguments.alliance_range);
@@ -122,6 +127,13 @@ std::optional<ScaleRange> range_of(const std::string& text, const std::string& o
   return ScaleRange{.lower = low, .upper = high};
 }
 
+RepeatedSessions repeated_sessions(const AllianceArguments& arguments) {
+  return choose<RepeatedSessions>("--repeated-sessions", arguments.repeated,
+                                  {{"refuse", RepeatedSessions::refuse},
+                                   {"first", RepeatedSessions::keep_first},
+                                   {"last", RepeatedSessions::keep_last}});
+}
+
 StudyOptions study_options(const CommonOptions& common, const AllianceArguments& arguments) {
   if (arguments.early < 1) throw UsageError("--early: must be 1 or more sessions");
   if (arguments.lags < 1) throw UsageError("--lags: must be 1 or more sessions");
@@ -177,15 +189,26 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
       (!columns.therapist_alliance.empty() || !arguments.raters.empty()))
     throw UsageError("--alliance: is required with --therapist-alliance and --rater");
   for (const std::string& rater : arguments.raters) columns.raters.push_back(rater_of(rater));
-  const Table table = load_table(common);
+  const Table all = load_table(common);
+  Table table = without_repeated_sessions(all, columns, repeated_sessions(arguments));
+  if (arguments.number_sessions) {
+    table = with_session_numbers(table, columns);
+    if (columns.time.empty()) columns.time = columns.session;
+    columns.session = "session_number";
+  }
   add_columns(arguments, table, options);
-  const StudyAnalysis study = analyse_study(table, columns, options);
+  StudyAnalysis study = analyse_study(table, columns, options);
+  if (table.rows() < all.rows())
+    study.warnings.insert(study.warnings.begin(),
+                          std::to_string(all.rows() - table.rows()) +
+                              " rows repeat a session of the same patient; the " +
+                              arguments.repeated + " of them counts");
   Outcome outcome;
   outcome.result = report::to_json(study, table);
   outcome.main_table = "descriptives.by_session";
   outcome.text = report::study_text(study);
   outcome.warnings = study.warnings;
-  outcome.rows = study.n_rows;
+  outcome.rows = all.rows();
   outcome.used = study.n_used;
   if (arguments.report.empty() && arguments.tables.empty()) return outcome;
   const report::Page page = report::study_page(
@@ -202,6 +225,13 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
 }
 
 void add_analysis_options(CLI::App& command, AllianceArguments& a) {
+  command.add_option("--repeated-sessions", a.repeated,
+                     "refuse (default), first or last: which row of a patient's session counts "
+                     "when it stands twice");
+  command.add_flag(
+      "--number-sessions", a.number_sessions,
+      "--session is a time, or has gaps: number each patient's sessions 1, 2, … in its "
+      "order, and take it for the --time");
   command.add_option("--lags", a.lags,
                      "Sessions back in the distributed lags, as far as the data reach (default 3)");
   command.add_option("--session-scale", a.session_scale,

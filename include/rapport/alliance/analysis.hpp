@@ -25,7 +25,9 @@
 namespace rapport {
 
 struct StudyOptions {
-  Index early_sessions = 3;                           ///< sessions 1 … k make the early alliance
+  /// Sessions up to this number make the early alliance; fewer where most patients have no outcome
+  /// after them.
+  Index early_sessions = 3;
   SessionScale session_scale = SessionScale::linear;  ///< of alliance × session
   Index lags = 3;  ///< sessions back in the distributed lags, as far as the data reach
   RuptureOptions ruptures = {};
@@ -73,11 +75,12 @@ struct StudyCrossLagged {
 struct [[nodiscard]] StudyAnalysis {
   StudyColumns columns;
   StudyScreening screening;
-  bool one_session;  ///< no patient has two sessions: nothing within patients is analysed
+  Index early_sessions;  ///< the last of the early ones
+  bool one_session;      ///< no patient has two sessions: nothing within patients is analysed
   SessionCounts sessions;
   std::vector<VariableDescription> variables;  ///< alliance, outcome, ratings of the other raters
   std::vector<SessionDescription> by_session;
-  std::vector<PairAgreement> agreement;           ///< every pair of raters, client first
+  std::vector<PairAgreement> agreement;                ///< every pair of raters, client first
   std::optional<RaterGroupAgreement> group_agreement;  ///< where there are three raters or more
   std::vector<StudyCorrelation> correlations;
   std::optional<GrowthCurve> growth;

@@ -27,7 +27,7 @@ namespace rapport {
 
 /// Early alliance and final outcome.
 struct [[nodiscard]] EarlyAlliance {
-  Index sessions;                  ///< k
+  Index sessions;                  ///< k, the last early session
   CorrelationResult correlation;   ///< with the final outcome
   CorrelationResult partial;       ///< intake held constant
   CorrelationResult semi_partial;  ///< intake taken out of the final outcome only: residual change

@@ -53,8 +53,8 @@ struct [[nodiscard]] RuptureOutcome {
   MarginalMeans means;  ///< of the final outcome, at the mean intake and number of sessions
 };
 
-/// "final ~ intake + sessions + rupture_course", with a random intercept of the therapist where the
-/// patients have therapists.
+/// "final ~ intake + sessions + rupture_course" (sessions where their number varies), with a random
+/// intercept of the therapist where the patients have therapists.
 [[nodiscard]] std::string rupture_outcome_formula(const Table& patients);
 /// `model` is the fit of rupture_outcome_formula to `patients` with the column `rupture_course`.
 RuptureOutcome rupture_outcome(const FittedModel& model, RuptureRule rule);

@@ -46,9 +46,9 @@ struct [[nodiscard]] StudyScreening {
 
 /// Looks for what silently spoils a study: values outside the scale, ratings of one rater copied
 /// from another, sessions entered twice (every value equal to the patient's session before, over
-/// three sessions or more), patients whose whole series equals another's, ratings that never vary,
-/// ceilings, values far from all others, sessions out of order in the file or against the time
-/// column, gaps in the session numbers. With items, also screen_responses.
+/// three sessions or more), patients whose whole series (eight values and more) equals another's,
+/// ratings that never vary, ceilings, values far from all others, sessions out of order in the file
+/// or against the time column, gaps in the session numbers. With items, also screen_responses.
 StudyScreening screen_study(const Table& table, const Panel& panel, const StudyColumns& columns,
                             const StudyScreeningOptions& options = {});
 
