@@ -12,6 +12,7 @@
 #include <rapport/base/progress.hpp>
 #include <rapport/base/random.hpp>
 
+#include <rapport/math/chains.hpp>
 #include <rapport/math/dense_ranks.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/incomplete_normal.hpp>
@@ -19,11 +20,13 @@
 #include <rapport/math/minimize.hpp>
 #include <rapport/math/moments.hpp>
 #include <rapport/math/multiple_testing.hpp>
+#include <rapport/math/pooling.hpp>
 #include <rapport/math/quadrature.hpp>
 #include <rapport/math/ranks.hpp>
 #include <rapport/math/resample.hpp>
 #include <rapport/math/survival.hpp>
 
+#include <rapport/data/all_sessions.hpp>
 #include <rapport/data/csv.hpp>
 #include <rapport/data/expression.hpp>
 #include <rapport/data/factor.hpp>
@@ -40,9 +43,11 @@
 #include <rapport/mixed/formula.hpp>
 #include <rapport/mixed/generalized.hpp>
 #include <rapport/mixed/generalized_inference.hpp>
+#include <rapport/mixed/imputation.hpp>
 #include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>
+#include <rapport/mixed/pooled_fit.hpp>
 #include <rapport/mixed/predict.hpp>
 #include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/r_squared.hpp>
@@ -125,6 +130,7 @@
 #include <rapport/report/dyad.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/html.hpp>
+#include <rapport/report/imputation.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/meta.hpp>
 #include <rapport/report/mixed.hpp>

@@ -14,6 +14,7 @@ void add_correlate(CLI::App& program, Chosen& chosen);
 void add_dropout(CLI::App& program, Chosen& chosen);
 void add_dyad(CLI::App& program, Chosen& chosen);
 void add_fit(CLI::App& program, Chosen& chosen);
+void add_impute(CLI::App& program, Chosen& chosen);
 void add_instruments(CLI::App& program, Chosen& chosen);
 void add_lagged(CLI::App& program, Chosen& chosen);
 void add_meta(CLI::App& program, Chosen& chosen);

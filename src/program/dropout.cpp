@@ -1,5 +1,6 @@
 #include <rapport/alliance/dropout.hpp>
 #include <rapport/alliance/retention.hpp>
+#include <rapport/data/csv.hpp>
 #include <rapport/report/dropout.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/text.hpp>
@@ -78,20 +79,6 @@ RetentionOptions retention_options(const DropoutArguments& arguments, double lev
           .confidence_level = level};
 }
 
-std::string table_csv(const Table& table) {
-  Json rows = Json::array();
-  for (Index i = 0; i < table.rows(); ++i) {
-    Json row = Json::object();
-    for (Index j = 0; j < table.columns(); ++j) {
-      const Column& column = table.at(j);
-      const auto* numbers = std::get_if<Eigen::VectorXd>(&column.values);
-      row.set(column.name, numbers ? Json((*numbers)[i]) : Json(cell_text(column, i)));
-    }
-    rows.push_back(std::move(row));
-  }
-  return report::csv_table(rows);
-}
-
 Json rules_json(const PersonPeriod& period) {
   return Json::object({{"patients", static_cast<std::int64_t>(period.ends.size())},
                        {"sessions", static_cast<std::int64_t>(period.rows.size())},
@@ -130,7 +117,7 @@ Outcome analyse(const CommonOptions& common, const DropoutArguments& arguments) 
     outcome.warnings.emplace_back(error.what());
   }
   if (!arguments.person_period.empty()) {
-    report::write_file(arguments.person_period, table_csv(period.table));
+    report::write_file(arguments.person_period, to_csv(period.table));
     outcome.text += "\nThe rows at risk: " + arguments.person_period + "\n";
   }
   return outcome;

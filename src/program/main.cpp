@@ -21,6 +21,7 @@ void add_commands(CLI::App& program, Chosen& chosen) {
   add_dropout(program, chosen);
   add_dyad(program, chosen);
   add_fit(program, chosen);
+  add_impute(program, chosen);
   add_instruments(program, chosen);
   add_lagged(program, chosen);
   add_meta(program, chosen);
