@@ -6,8 +6,10 @@ namespace rapport {
 namespace {
 
 #include "leaf_kernels_body.hpp"
+#include "outer_kernels_body.hpp"
 
-constexpr LeafKernels baseline = {value, derivatives, second, compress, moments};
+constexpr LeafKernels baseline = {value,   derivatives, second,           compress,
+                                  moments, solve_outer, outer_derivatives};
 
 }  // namespace
 

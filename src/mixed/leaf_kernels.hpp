@@ -68,6 +68,54 @@ struct LeafRowsResult {
                             ///< must be done otherwise
 };
 
+/// What follows from the Gram matrix that an outer group receives, in one piece of memory, by
+/// columns.
+struct OuterNode {
+  double* a;       ///< Z'V⁻¹Z, q × q
+  double* n;       ///< Cov(b | y, S) / σ² = n_half n_half', q × q
+  double* n_half;  ///< Λ(I + Λ'Z'ZΛ)^{-½}, q × q
+  double* k;       ///< I − AΨ, q × q
+  double* b;       ///< (Z'V⁻¹S)', width × q
+  double* psi_b;   ///< (ΨB)', width × q
+};
+
+constexpr long outer_node_size(long q, long width) { return 4 * q * q + 2 * q * width; }
+
+inline OuterNode outer_node(double* memory, long q, long width) {
+  double* const b = memory + 4 * q * q;
+  return {memory, memory + q * q, memory + 2 * q * q, memory + 3 * q * q, b, b + q * width};
+}
+
+struct OuterGroup {
+  int q;
+  int width;
+  double* node;     ///< outer_node_size(q, width) doubles
+  double* scratch;  ///< outer_scratch_size() doubles
+};
+
+/// The adjoints of what a group hands up, and the coordinates of ψ up to its own level.
+struct OuterAdjoint {
+  const double* trace_factor;  ///< width × rank
+  int rank;
+  const double* data_vector;  ///< width
+  int lower;                  ///< coordinates of the levels below
+  int upper;                  ///< and those of its own level
+  const int* rows;            ///< of its own coordinates
+  const int* columns;
+};
+
+/// All arrays are added to.
+struct OuterSums {
+  double* log_determinant;  ///< upper
+  double* trace_part;       ///< upper × upper by rows, at k ≥ l
+  double* data_part;
+  double* handed_up;  ///< upper of width × width: tangents of what the parent receives
+};
+
+constexpr long outer_scratch_size(long q, long width, long rank, long upper) {
+  return 6 * q * q + 2 * q * width + upper * (3 * q * (rank + 1) + 2 * q * q);
+}
+
 struct LeafKernels {
   /// gram (width × width, by columns) += ΣC'M⁻¹C; returns Σlog|M|.
   double (*value)(const LeafBlocks& blocks, const double* factor, double* gram);
@@ -79,6 +127,13 @@ struct LeafKernels {
   /// sums (four lanes each, l ≤ k by rows) += x_k x_l for n values x of a block, in the lanes where
   /// `mask` is 1 (elsewhere 0).
   void (*moments)(const double* values, const double* mask, int n, double* sums);
+  /// Solves an outer group that received a (q + width)² Gram matrix; adds what it hands up and
+  /// returns log|I + Λ'Z'ZΛ|.
+  double (*solve_outer)(const OuterGroup& group, const double* received, const double* factor,
+                        double* handed_up);
+  /// `tangents` are `lower` of (q + width)².
+  void (*outer_derivatives)(const OuterGroup& group, const OuterAdjoint& adjoint,
+                            const double* tangents, const OuterSums& sums);
 };
 
 /// The kernels for this processor.

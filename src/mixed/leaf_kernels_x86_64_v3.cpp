@@ -6,10 +6,12 @@ namespace rapport {
 namespace {
 
 #include "leaf_kernels_body.hpp"
+#include "outer_kernels_body.hpp"
 
 }  // namespace
 
 extern const LeafKernels leaf_kernels_x86_64_v3;
-const LeafKernels leaf_kernels_x86_64_v3 = {value, derivatives, second, compress, moments};
+const LeafKernels leaf_kernels_x86_64_v3 = {value,   derivatives, second,           compress,
+                                            moments, solve_outer, outer_derivatives};
 
 }  // namespace rapport

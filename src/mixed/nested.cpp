@@ -95,29 +95,28 @@ std::vector<NestedCrossProducts::Batch> NestedCrossProducts::batches(const LeafS
   return result;
 }
 
-std::vector<MatrixXd> NestedCrossProducts::leaf_grams(const std::vector<MatrixXd>& factors,
-                                                      double& log_determinant) const {
-  std::vector<MatrixXd> grams = remainders_;
+MatrixArray NestedCrossProducts::leaf_grams(const std::vector<MatrixXd>& factors,
+                                            double& log_determinant) const {
+  MatrixArray grams = remainders_;
   if (depth() == 0) return grams;
   const Level& leaf = levels_.front();
   const LeafSet& set = searched();
   const std::vector<Batch> batches = this->batches(set);
   const auto n = static_cast<Index>(batches.size());
   const bool apart = depth() == 1 && n > 1;  // batches share the one parent
-  std::vector<MatrixXd> sums(apart ? batches.size() : 0, MatrixXd::Zero(leaf.width, leaf.width));
+  MatrixArray sums(apart ? n : 0, leaf.width, leaf.width);
   VectorXd logs(n);
   parallel_for(n, n < 8 ? 1 : threads_, [&](Index i) {
     double* scratch = kernel_scratch(leaf_scratch_size(leaf.size, leaf.width, 0));
     double log = 0;
     for (Index r = batches[at(i)].first; r < batches[at(i)].last; ++r) {
       const Run& run = set.runs[at(r)];
-      MatrixXd& gram = apart ? sums[at(i)] : grams[at(run.parent)];
-      log +=
-          leaf_kernels().value(blocks_of(set, run, scratch), factors.front().data(), gram.data());
+      double* gram = apart ? sums.data(i) : grams.data(run.parent);
+      log += leaf_kernels().value(blocks_of(set, run, scratch), factors.front().data(), gram);
     }
     logs[i] = log;
   });
-  for (const MatrixXd& sum : sums) grams.front() += sum;
+  for (Index i = 0; i < sums.size(); ++i) grams[0] += sums[i];
   log_determinant += logs.sum();
   return grams;
 }
@@ -125,23 +124,29 @@ std::vector<MatrixXd> NestedCrossProducts::leaf_grams(const std::vector<MatrixXd
 std::shared_ptr<const NestedCrossProducts::Sweep> NestedCrossProducts::sweep_up(
     const std::vector<MatrixXd>& factors) const {
   auto sweep = std::make_shared<Sweep>();
-  sweep->nodes.resize(at(depth() + 1));
-  std::vector<MatrixXd> grams = leaf_grams(factors, sweep->log_determinant);
+  sweep->nodes.resize(at(depth()));
+  MatrixArray grams = leaf_grams(factors, sweep->log_determinant);
   for (Index l = 1; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
-    std::vector<MatrixXd> handed_up(at(levels_[at(l + 1)].n_groups),
-                                    MatrixXd::Zero(level.width, level.width));
-    sweep->nodes[at(l)].reserve(at(level.n_groups));
-    for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& node =
-          sweep->nodes[at(l)].emplace_back(grams[at(g)], level.size, factors[at(l)]);
-      sweep->log_determinant += node.node.log_determinant;
-      handed_up[at(level.parent[at(g)])] += node.gram;
-    }
+    MatrixArray handed_up(levels_[at(l + 1)].n_groups, level.width, level.width);
+    MatrixArray& nodes = sweep->nodes[at(l)];
+    nodes = MatrixArray(level.n_groups, outer_node_size(level.size, level.width), 1);
+    double* const scratch = kernel_scratch(outer_scratch_size(level.size, level.width, 0, 0));
+    for (Index g = 0; g < level.n_groups; ++g)
+      sweep->log_determinant += leaf_kernels().solve_outer(
+          {static_cast<int>(level.size), static_cast<int>(level.width), nodes.data(g), scratch},
+          grams.data(g), factors[at(l)].data(), handed_up.data(level.parent[at(g)]));
     grams = std::move(handed_up);
   }
-  sweep->root = std::move(grams.front());
+  sweep->root = grams[0];
   return sweep;
+}
+
+InnerNode NestedCrossProducts::outer(const Sweep& sweep, Index l, Index g) const {
+  const Level& level = levels_[at(l)];
+  MatrixArray copy = MatrixArray(1, outer_node_size(level.size, level.width), 1);
+  copy[0] = sweep.nodes[at(l)][g];
+  return {outer_node(copy.data(0), level.size, level.width), level.size, level.width};
 }
 
 WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
@@ -154,39 +159,58 @@ WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) co
 /// For each level and group the factor F and the vector v whose FF' and vv' are contracted with the
 /// derivatives of the Gram matrix that the group receives.
 struct NestedCrossProducts::Adjoints {
-  std::vector<std::vector<MatrixXd>> trace;
-  std::vector<std::vector<VectorXd>> data;
+  std::vector<MatrixArray> trace;
+  std::vector<MatrixArray> data;
+  std::vector<Index> rank;  ///< columns of F at a level
 };
 
 NestedCrossProducts::Adjoints NestedCrossProducts::hand_down(const Sweep& sweep,
                                                              const MatrixXd& trace_factor,
                                                              const VectorXd& data_vector) const {
   Adjoints result;
-  std::vector<std::vector<MatrixXd>>& trace = result.trace;
-  std::vector<std::vector<VectorXd>>& data = result.data;
-  trace.resize(at(depth() + 1));
-  data.resize(at(depth() + 1));
-  trace.back() = {trace_factor};
-  data.back() = {data_vector};
+  result.trace.resize(at(depth() + 1));
+  result.data.resize(at(depth() + 1));
+  result.rank.assign(at(depth() + 1), trace_factor.cols());
+  result.trace.back() = MatrixArray(1, trace_factor.rows(), trace_factor.cols());
+  if (trace_factor.size() > 0) result.trace.back()[0] = trace_factor;
+  result.data.back() = MatrixArray(1, data_vector.size(), 1);
+  result.data.back()[0] = data_vector;
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
+    const Index q = level.size;
+    const Index rank = result.rank[at(l + 1)];
+    result.rank[at(l)] = q + rank;
+    MatrixArray& trace = result.trace[at(l)];
+    MatrixArray& data = result.data[at(l)];
+    trace = MatrixArray(level.n_groups, q + level.width, q + rank);
+    data = MatrixArray(level.n_groups, q + level.width, 1);
+    // [N½ −ΨB F; 0 F] and [−ΨB v; v].
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& node = sweep.nodes[at(l)][at(g)];
-      const Index parent = level.parent[at(g)];
-      MatrixXd down = MatrixXd::Zero(level.size + level.width,
-                                     level.size + trace[at(l + 1)][at(parent)].cols());
-      down.topLeftCorner(level.size, level.size) = node.n_half;
-      down.rightCols(down.cols() - level.size).noalias() =
-          node.residual * trace[at(l + 1)][at(parent)];
-      trace[at(l)].push_back(std::move(down));
-      data[at(l)].push_back(node.residual * data[at(l + 1)][at(parent)]);
+      const double* const memory = sweep.nodes[at(l)].data(g);
+      const Eigen::Map<const MatrixXd> n_half(memory + 2 * q * q, q, q);
+      const Eigen::Map<const MatrixXd> psi_b(memory + 4 * q * q + q * level.width, level.width, q);
+      const double* const f = result.trace[at(l + 1)].data(level.parent[at(g)]);
+      const double* const v = result.data[at(l + 1)].data(level.parent[at(g)]);
+      Eigen::Map<MatrixXd> down = trace[g];
+      down.topLeftCorner(q, q) = n_half;
+      const auto pass = [&](const double* above, double* below) {
+        for (Index i = 0; i < q; ++i) {
+          double sum = 0;
+          for (Index k = 0; k < level.width; ++k) sum += psi_b(k, i) * above[k];
+          below[i] = -sum;
+        }
+        std::copy(above, above + level.width, below + q);
+      };
+      for (Index j = 0; j < rank; ++j) pass(f + j * level.width, down.col(q + j).data());
+      pass(v, data.data(g));
     }
   }
   return result;
 }
 
-std::vector<std::vector<MatrixXd>> NestedCrossProducts::add_leaf_derivatives(
-    const MatrixXd& factor, const Adjoints& adjoints, GramDerivatives& result) const {
+MatrixArray NestedCrossProducts::add_leaf_derivatives(const MatrixXd& factor,
+                                                      const Adjoints& adjoints,
+                                                      GramDerivatives& result) const {
   const Level& leaf = levels_.front();
   const Index q = leaf.size;
   const Index n_leaf = structure_.offset(1);
@@ -195,12 +219,10 @@ std::vector<std::vector<MatrixXd>> NestedCrossProducts::add_leaf_derivatives(
   std::vector<MatrixPair> pairs;
   for (Index k = 0; k < n_leaf; ++k)
     pairs.push_back({structure_.coordinates()[at(k)].row, structure_.coordinates()[at(k)].column});
-  std::vector<std::vector<MatrixXd>> tangents(
-      at(levels_[1].n_groups),
-      std::vector<MatrixXd>(at(n_leaf), MatrixXd::Zero(leaf.width, leaf.width)));
+  MatrixArray tangents(levels_[1].n_groups * n_leaf, leaf.width, leaf.width);
   const auto add_tangents = [&](const LeafTerms& terms, Index parent) {
     for (Index k = 0; k < n_leaf; ++k)
-      tangents[at(parent)][at(k)] -= Eigen::Map<const MatrixXd>(
+      tangents[parent * n_leaf + k] -= Eigen::Map<const MatrixXd>(
           terms.b_outer(pair_index(q, pairs[at(k)].row, pairs[at(k)].column)), leaf.width,
           leaf.width);
   };
@@ -210,8 +232,10 @@ std::vector<std::vector<MatrixXd>> NestedCrossProducts::add_leaf_derivatives(
     LeafTerms& sum = terms[at(i)];
     for (Index r = batches[at(i)].first; r < batches[at(i)].last; ++r) {
       const Run& run = set.runs[at(r)];
-      add_leaf_terms(set, run, factor, adjoints.trace[1][at(run.parent)],
-                     adjoints.data[1][at(run.parent)], sum);
+      add_leaf_terms(set, run,
+                     {factor.data(), adjoints.trace[1].data(run.parent),
+                      static_cast<int>(adjoints.rank[1]), adjoints.data[1].data(run.parent)},
+                     sum);
       if (depth() == 1) continue;
       add_tangents(sum, run.parent);
       sum.clear_outer();
@@ -235,88 +259,46 @@ std::vector<std::vector<MatrixXd>> NestedCrossProducts::add_leaf_derivatives(
   return tangents;
 }
 
-void NestedCrossProducts::add_leaf_terms(const LeafSet& set, const Run& run, const MatrixXd& factor,
-                                         const MatrixXd& trace_factor, const VectorXd& data_vector,
-                                         LeafTerms& sum) const {
+void NestedCrossProducts::add_leaf_terms(const LeafSet& set, const Run& run,
+                                         const LeafAdjoint& adjoint, LeafTerms& sum) const {
   const Level& leaf = levels_.front();
-  double* scratch = kernel_scratch(leaf_scratch_size(leaf.size, leaf.width, trace_factor.cols()));
-  leaf_kernels().derivatives(blocks_of(set, run, scratch),
-                             {factor.data(), trace_factor.data(),
-                              static_cast<int>(trace_factor.cols()), data_vector.data()},
-                             sum.sums());
+  double* scratch = kernel_scratch(leaf_scratch_size(leaf.size, leaf.width, adjoint.rank));
+  leaf_kernels().derivatives(blocks_of(set, run, scratch), adjoint, sum.sums());
 }
 
 void NestedCrossProducts::add_level_derivatives(Index l, const Sweep& sweep,
-                                                const Adjoints& adjoints,
-                                                std::vector<std::vector<MatrixXd>>& tangents,
+                                                const Adjoints& adjoints, MatrixArray& tangents,
                                                 GramDerivatives& result) const {
-  const std::vector<CovarianceStructure::Coordinate>& coordinates = structure_.coordinates();
   const Level& level = levels_[at(l)];
-  const Index q = level.size;
   const Index lower = structure_.offset(l);
   const Index upper = structure_.offset(l + 1);
-  std::vector<std::vector<MatrixXd>> handed_up(
-      at(levels_[at(l + 1)].n_groups),
-      std::vector<MatrixXd>(at(upper), MatrixXd::Zero(level.width, level.width)));
-  for (Index g = 0; g < level.n_groups; ++g) {
-    const InnerNode& inner = sweep.nodes[at(l)][at(g)];
-    const MatrixXd& a = inner.node.a;
-    const MatrixXd& b = inner.node.b;
-    const Index parent = level.parent[at(g)];
-    const MatrixXd& f = adjoints.trace[at(l + 1)][at(parent)];
-    const VectorXd& v = adjoints.data[at(l + 1)][at(parent)];
-    // A direction of ψ shifts the node by `left`'(…)`right`-like products: `outer` is what it
-    // does to Z'V⁻¹S, `self` to log|M|.
-    std::vector<MatrixXd> change_zz(at(upper));
-    std::vector<MatrixXd> change_f(at(upper));
-    std::vector<VectorXd> change_v(at(upper));
-    for (Index k = 0; k < lower; ++k) {
-      const MatrixXd& d = tangents[at(g)][at(k)];
-      const MatrixXd cross = d.topRows(q) * inner.residual;
-      change_zz[at(k)] = d.topLeftCorner(q, q);
-      change_f[at(k)] = cross * f;
-      change_v[at(k)] = cross * v;
-      result.log_determinant[k] += inner.n.cwiseProduct(change_zz[at(k)]).sum();
-      handed_up[at(parent)][at(k)].noalias() += inner.residual.transpose() * d * inner.residual;
-    }
-    for (Index k = lower; k < upper; ++k) {
-      const MatrixXd e = symmetric_unit(q, coordinates[at(k)].row, coordinates[at(k)].column);
-      change_zz[at(k)] = e;
-      change_f[at(k)] = e * (b * f);
-      change_v[at(k)] = e * (b * v);
-      result.log_determinant[k] += a.cwiseProduct(e).sum();
-      handed_up[at(parent)][at(k)].noalias() -= b.transpose() * e * b;
-    }
-    for (Index k = 0; k < upper; ++k)
-      for (Index m = 0; m <= k; ++m) {
-        double trace_term = 0;
-        double data_term = 0;
-        if (k < lower) {  // both below: −tr(N D_k N D_m) − 2⟨FF', c_k'N c_m⟩
-          trace_term = -(inner.n * change_zz[at(k)])
-                            .cwiseProduct((inner.n * change_zz[at(m)]).transpose())
-                            .sum() -
-                       2 * change_f[at(k)].cwiseProduct(inner.n * change_f[at(m)]).sum();
-          data_term = -2 * change_v[at(k)].dot(inner.n * change_v[at(m)]);
-        } else if (m < lower) {  // own and below: tr(E_k K D_m K') − 2⟨FF', c_m'K'E_kB⟩
-          trace_term = change_zz[at(k)]
-                           .cwiseProduct(inner.k * change_zz[at(m)] * inner.k.transpose())
-                           .sum() -
-                       2 * change_f[at(k)].cwiseProduct(inner.k * change_f[at(m)]).sum();
-          data_term = -2 * change_v[at(k)].dot(inner.k * change_v[at(m)]);
-        } else {  // both own: −tr(A E_k A E_m) + 2⟨FF', B'E_kAE_mB⟩
-          trace_term =
-              -(a * change_zz[at(k)]).cwiseProduct((a * change_zz[at(m)]).transpose()).sum() +
-              2 * change_f[at(k)].cwiseProduct(a * change_f[at(m)]).sum();
-          data_term = 2 * change_v[at(k)].dot(a * change_v[at(m)]);
-        }
-        result.trace_part(k, m) += trace_term;
-        result.data_part(k, m) += data_term;
-        if (m != k) {
-          result.trace_part(m, k) += trace_term;
-          result.data_part(m, k) += data_term;
-        }
-      }
+  const Index rank = adjoints.rank[at(l + 1)];
+  std::vector<int> rows;
+  std::vector<int> columns;
+  for (Index k = lower; k < upper; ++k) {
+    rows.push_back(static_cast<int>(structure_.coordinates()[at(k)].row));
+    columns.push_back(static_cast<int>(structure_.coordinates()[at(k)].column));
   }
+  MatrixArray handed_up(levels_[at(l + 1)].n_groups * upper, level.width, level.width);
+  VectorXd logs = VectorXd::Zero(upper);
+  MatrixXd trace_part = MatrixXd::Zero(upper, upper);  // by rows: the upper triangle
+  MatrixXd data_part = MatrixXd::Zero(upper, upper);
+  double* const scratch = kernel_scratch(outer_scratch_size(level.size, level.width, rank, upper));
+  for (Index g = 0; g < level.n_groups; ++g) {
+    const Index parent = level.parent[at(g)];
+    // The node is only read.
+    double* const node = const_cast<double*>(sweep.nodes[at(l)].data(g));
+    leaf_kernels().outer_derivatives(
+        {static_cast<int>(level.size), static_cast<int>(level.width), node, scratch},
+        {adjoints.trace[at(l + 1)].data(parent), static_cast<int>(rank),
+         adjoints.data[at(l + 1)].data(parent), static_cast<int>(lower), static_cast<int>(upper),
+         rows.data(), columns.data()},
+        tangents.data(g * lower),
+        {logs.data(), trace_part.data(), data_part.data(), handed_up.data(parent * upper)});
+  }
+  result.log_determinant.head(upper) += logs;
+  result.trace_part.topLeftCorner(upper, upper) += trace_part.selfadjointView<Eigen::Upper>();
+  result.data_part.topLeftCorner(upper, upper) += data_part.selfadjointView<Eigen::Upper>();
   tangents = std::move(handed_up);
 }
 
@@ -332,10 +314,9 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
   if (depth() == 0) return result;
   const auto& sweep = static_cast<const Sweep&>(*known.factorization);
   const Adjoints adjoints = hand_down(sweep, trace_factor, data_vector);
-  std::vector<std::vector<MatrixXd>> tangents =
-      add_leaf_derivatives(factors.front(), adjoints, result);
+  MatrixArray tangents = add_leaf_derivatives(factors.front(), adjoints, result);
   for (Index l = 1; l < depth(); ++l) add_level_derivatives(l, sweep, adjoints, tangents, result);
-  result.gram = std::move(tangents.front());
+  for (Index k = 0; k < n; ++k) result.gram.emplace_back(tangents[k]);
   return result;
 }
 

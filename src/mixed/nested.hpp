@@ -4,6 +4,7 @@
 #include <rapport/mixed/cross_products.hpp>
 
 #include "leaf_terms.hpp"
+#include "matrix_array.hpp"
 #include "node.hpp"
 #include <cstdint>
 #include <memory>
@@ -117,9 +118,9 @@ class NestedCrossProducts final : public CrossProducts {
   void compress(const ModelColumns& columns);
   void compress_all_rows(const ModelColumns& columns);
   void compress_run(const Run& run, const VaryingColumns& varying, const LaneRows& rows,
-                    Eigen::MatrixXd& remainder, std::vector<unsigned char>& doubtful);
+                    Eigen::Ref<Eigen::MatrixXd> remainder, std::vector<unsigned char>& doubtful);
   void compress_group(const ModelColumns& columns, const std::vector<Index>& rows, Index slot,
-                      Eigen::MatrixXd& remainder);
+                      Eigen::Ref<Eigen::MatrixXd> remainder);
   /// Groups with the same R under the same parent share their lanes: what the likelihood needs of
   /// their C is the second moment.
   void merge_equal_designs();
@@ -144,8 +145,8 @@ class NestedCrossProducts final : public CrossProducts {
                         const Eigen::MatrixXd& shared) const;
   /// Gram matrices of the groups of level 1 with the sums over innermost groups added; adds their
   /// log-determinants.
-  [[nodiscard]] std::vector<Eigen::MatrixXd> leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
-                                                        double& log_determinant) const;
+  [[nodiscard]] MatrixArray leaf_grams(const std::vector<Eigen::MatrixXd>& factors,
+                                       double& log_determinant) const;
   struct Sweep;
   struct Adjoints;
   /// Solves the outer groups, innermost level first.
@@ -154,18 +155,18 @@ class NestedCrossProducts final : public CrossProducts {
   /// The adjoints of what each group receives, from those of the root.
   [[nodiscard]] Adjoints hand_down(const Sweep& sweep, const Eigen::MatrixXd& trace_factor,
                                    const Eigen::VectorXd& data_vector) const;
-  /// Terms of the innermost groups; returns the derivatives of the Gram matrix that each group of
-  /// level 1 receives.
-  [[nodiscard]] std::vector<std::vector<Eigen::MatrixXd>> add_leaf_derivatives(
-      const Eigen::MatrixXd& factor, const Adjoints& adjoints, GramDerivatives& result) const;
+  /// Terms of the innermost groups; returns the derivatives of the Gram matrices that the groups of
+  /// level 1 receive, group by group.
+  [[nodiscard]] MatrixArray add_leaf_derivatives(const Eigen::MatrixXd& factor,
+                                                 const Adjoints& adjoints,
+                                                 GramDerivatives& result) const;
   /// Terms of one level of outer groups; `tangents` come from below and are replaced by what is
   /// handed up.
   void add_level_derivatives(Index level, const Sweep& sweep, const Adjoints& adjoints,
-                             std::vector<std::vector<Eigen::MatrixXd>>& tangents,
-                             GramDerivatives& result) const;
-  void add_leaf_terms(const LeafSet& set, const Run& run, const Eigen::MatrixXd& factor,
-                      const Eigen::MatrixXd& trace_factor, const Eigen::VectorXd& data_vector,
+                             MatrixArray& tangents, GramDerivatives& result) const;
+  void add_leaf_terms(const LeafSet& set, const Run& run, const LeafAdjoint& adjoint,
                       LeafTerms& sum) const;
+  [[nodiscard]] InnerNode outer(const Sweep& sweep, Index level, Index group) const;
   struct Tangents;
   /// What a run of innermost groups adds to the second derivatives in full.
   void add_leaf_jet(const Run& run, const Eigen::MatrixXd& factor, GramJet& jet,
@@ -185,19 +186,19 @@ class NestedCrossProducts final : public CrossProducts {
   int threads_;
   std::vector<Level> levels_;  ///< innermost first, the root last
   std::shared_ptr<LeafSet> leaves_ = std::make_shared<LeafSet>();  ///< every innermost group
-  std::vector<std::int32_t> leaf_group_;     ///< group of each lane of leaves_, −1 for none
-  std::vector<std::int32_t> lane_of_;        ///< while absorbing: the lane of each innermost group
-  LeafSet merged_;                           ///< the same for the likelihood; empty: no use
-  std::vector<Bundle> bundles_;              ///< of merged_
-  std::vector<Eigen::MatrixXd> remainders_;  ///< residual Gram matrix of each group of level 1 (of
-                                             ///< the root where there is no level)
-  std::vector<Index> residual_rows_;         ///< dimension of the space of those residuals
+  std::vector<std::int32_t> leaf_group_;  ///< group of each lane of leaves_, −1 for none
+  std::vector<std::int32_t> lane_of_;     ///< while absorbing: the lane of each innermost group
+  LeafSet merged_;                        ///< the same for the likelihood; empty: no use
+  std::vector<Bundle> bundles_;           ///< of merged_
+  MatrixArray remainders_;                ///< residual Gram matrix of each group of level 1 (of
+                                          ///< the root where there is no level)
+  std::vector<Index> residual_rows_;      ///< dimension of the space of those residuals
 };
 
 /// The outer groups solved at a point.
 struct NestedCrossProducts::Sweep final : Factorization {
-  std::vector<std::vector<InnerNode>> nodes;  ///< of each level; none of the innermost
-  Eigen::MatrixXd root;                       ///< the Gram matrix that the root receives
+  std::vector<MatrixArray> nodes;  ///< OuterNode of each group of a level; none of the innermost
+  Eigen::MatrixXd root;            ///< the Gram matrix that the root receives
   double log_determinant = 0;
 };
 

@@ -44,13 +44,16 @@ void NestedCrossProducts::absorb(const NestedCrossProducts& part,
   absorb_levels(part, groups);
   const Level& receiver = levels_[at(std::min<Index>(1, depth()))];
   const Index width = receiver.size + receiver.width;
-  remainders_.resize(at(receiver.n_groups), MatrixXd::Zero(width, width));
+  if (remainders_.size() == 0)
+    remainders_ = MatrixArray(receiver.n_groups, width, width);
+  else
+    remainders_.resize(receiver.n_groups);
   residual_rows_.resize(at(receiver.n_groups), 0);
   const auto here = [&](Index parent) { return depth() > 1 ? groups[1][at(parent)] : 0; };
-  for (std::size_t g = 0; g < part.remainders_.size(); ++g) {
-    const std::size_t parent = at(here(static_cast<Index>(g)));
+  for (Index g = 0; g < part.remainders_.size(); ++g) {
+    const Index parent = here(g);
     remainders_[parent] += part.remainders_[g];
-    residual_rows_[parent] += part.residual_rows_[g];
+    residual_rows_[at(parent)] += part.residual_rows_[at(g)];
   }
   for (const Run& run : part.leaves_->runs) absorb_run(part, run, here(run.parent), groups.front());
 }
@@ -151,7 +154,7 @@ void NestedCrossProducts::stack_leaf(const NestedCrossProducts& part, Index part
   const Index before = rank_of(work.topLeftCorner(q, q)) + rank_of(work.bottomLeftCorner(q, q));
   const GroupFactor factor = factor_group(work, q);
   set_leaf(*leaves_, slot, factor.r, factor.c);
-  remainders_[at(parent)].noalias() += work.rightCols(width).transpose() * work.rightCols(width);
+  remainders_[parent].noalias() += work.rightCols(width).transpose() * work.rightCols(width);
   residual_rows_[at(parent)] += before - rank_of(factor.r);
 }
 
@@ -173,7 +176,8 @@ void NestedCrossProducts::renumber(const std::vector<std::vector<std::int32_t>>&
     if (group >= 0) group = numbers[0][at(group)];
   if (depth() == 1) return;
   for (Run& run : leaves_->runs) run.parent = numbers[1][at(run.parent)];
-  renumbered(remainders_, numbers[1]);
+  const MatrixArray old = remainders_;
+  for (Index g = 0; g < old.size(); ++g) remainders_[numbers[1][at(g)]] = old[g];
   renumbered(residual_rows_, numbers[1]);
 }
 

@@ -151,7 +151,7 @@ NestedCrossProducts::LaneRows NestedCrossProducts::find_rows(
 void NestedCrossProducts::compress(const ModelColumns& columns) {
   const Level& receiver = levels_[at(std::min<Index>(1, depth()))];
   const Index width = receiver.size + receiver.width;
-  remainders_.assign(at(receiver.n_groups), MatrixXd::Zero(width, width));
+  remainders_ = MatrixArray(receiver.n_groups, width, width);
   residual_rows_.assign(at(receiver.n_groups), 0);
   if (depth() == 0) {
     compress_all_rows(columns);
@@ -176,7 +176,7 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
   const Index q = levels_.front().size;
   for (Index i = 0; i < n_runs; ++i) {
     const Run& run = leaves_->runs[at(i)];
-    remainders_[at(run.parent)] += sums[at(i)];
+    remainders_[run.parent] += sums[at(i)];
     Index& residual_rows = residual_rows_[at(run.parent)];
     for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
          ++slot) {
@@ -195,7 +195,7 @@ void NestedCrossProducts::compress_all_rows(const ModelColumns& columns) {
   for (Index first = 0; first < columns.rows; first += piece) {
     std::vector<Index> rows(at(std::min(piece, columns.rows - first)));
     std::iota(rows.begin(), rows.end(), first);
-    compress_group(columns, rows, 0, remainders_.front());
+    compress_group(columns, rows, 0, remainders_[0]);
   }
 }
 
@@ -203,7 +203,7 @@ void NestedCrossProducts::compress_all_rows(const ModelColumns& columns) {
 /// the means, and the rest follows from centred products. Marks the groups whose own columns are
 /// too nearly dependent for that.
 void NestedCrossProducts::compress_run(const Run& run, const VaryingColumns& varying,
-                                       const LaneRows& rows, MatrixXd& remainder,
+                                       const LaneRows& rows, Eigen::Ref<MatrixXd> remainder,
                                        std::vector<unsigned char>& doubtful) {
   const Index n_own = varying.n_own;
   const auto n_shared = static_cast<Index>(varying.shared.size());
@@ -257,7 +257,7 @@ void NestedCrossProducts::compress_run(const Run& run, const VaryingColumns& var
 
 void NestedCrossProducts::compress_group(const ModelColumns& columns,
                                          const std::vector<Index>& rows, Index slot,
-                                         MatrixXd& remainder) {
+                                         Eigen::Ref<MatrixXd> remainder) {
   const Index q = depth() == 0 ? 0 : levels_.front().size;
   const Index width = remainder.rows();
   MatrixXd work(static_cast<Index>(rows.size()), q + width);
@@ -292,8 +292,8 @@ void NestedCrossProducts::transform_effects(const std::vector<MatrixXd>& transfo
     shared.block(first, first, size, size) = transforms[at(l)];
     first += size;
   }
-  for (MatrixXd& remainder : remainders_)
-    remainder = (shared.transpose() * remainder * shared).eval();
+  for (Index g = 0; g < remainders_.size(); ++g)
+    remainders_[g] = (shared.transpose() * remainders_[g] * shared).eval();
   transform_leaves(*leaves_, transforms.front(), shared);
   transform_leaves(merged_, transforms.front(), shared);
 }
@@ -350,7 +350,8 @@ std::vector<MatrixXd> NestedCrossProducts::mean_effect_grams() const {
   }
   own = own.selfadjointView<Eigen::Upper>();
   shared = shared.selfadjointView<Eigen::Upper>();
-  for (const MatrixXd& remainder : remainders_) shared += remainder.topLeftCorner(outer, outer);
+  for (Index g = 0; g < remainders_.size(); ++g)
+    shared += remainders_[g].topLeftCorner(outer, outer);
   result.push_back(own / static_cast<double>(leaf.n_groups));
   Index first = 0;
   for (Index l = 1; l < depth(); ++l) {

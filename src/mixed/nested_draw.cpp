@@ -89,11 +89,11 @@ std::unique_ptr<CrossProducts> NestedCrossProducts::simulate(const std::vector<M
     around = std::move(here);
   }
   draw_leaves(factors, around, sigma, *drawn, stream);
-  for (std::size_t g = 0; g < remainders_.size(); ++g) {
-    MatrixXd& remainder = drawn->remainders_[g];
+  for (Index g = 0; g < remainders_.size(); ++g) {
+    Eigen::Map<MatrixXd> remainder = drawn->remainders_[g];
     const Index last = remainder.cols() - 1;
-    const VectorXd column = draw_gram_column(remainder.topLeftCorner(last, last), around[g], sigma,
-                                             residual_rows_[g], stream);
+    const VectorXd column = draw_gram_column(remainder.topLeftCorner(last, last), around[at(g)],
+                                             sigma, residual_rows_[at(g)], stream);
     remainder.col(last) = column;
     remainder.row(last) = column.transpose();
   }
@@ -141,7 +141,7 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& node = sweep->nodes[at(l)][at(g)];
+      const InnerNode node = outer(*sweep, l, g);
       MatrixXd joint;
       const VectorXd mean = settle(l, g, node.n, node.residual.topRows(level.size), joint);
       VectorXd below(level.size + level.width);

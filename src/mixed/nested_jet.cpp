@@ -33,8 +33,8 @@ void NestedCrossProducts::add_leaf_jet(const Run& run, const MatrixXd& factor, G
   const Index n = structure_.offset(1);
   const Index square = leaf.width * leaf.width;
   LeafTerms terms(leaf.size, leaf.width);
-  add_leaf_terms(searched(), run, factor, MatrixXd(leaf.width, 0), VectorXd::Zero(leaf.width),
-                 terms);
+  const VectorXd nothing = VectorXd::Zero(leaf.width);
+  add_leaf_terms(searched(), run, {factor.data(), nothing.data(), 0, nothing.data()}, terms);
   double* scratch = kernel_scratch(leaf_second_scratch_size(leaf.size, leaf.width));
   std::vector<double> second(at(n_pairs(n_pairs(leaf.size)) * square), 0);
   leaf_kernels().second(blocks_of(searched(), run, scratch), factor.data(), second.data());
@@ -104,7 +104,7 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
     std::vector<Tangents> up(at(levels_[at(l + 1)].n_groups),
                              Tangents(structure_.offset(l + 1), level.width));
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode& inner = sweep->nodes[at(l)][at(g)];
+      const InnerNode inner = outer(*sweep, l, g);
       Tangents& receiver = up[at(level.parent[at(g)])];
       Tangents& below = tangents[at(g)];
       std::vector<MatrixXd> cross;
@@ -127,11 +127,11 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
           const Index own = lower + static_cast<Index>(i);
           result.second_log_determinant(own, k) +=
               e[i].cwiseProduct(inner.k * zz * inner.k.transpose()).sum();
-          receiver.at_pair(own, k) -= symmetric_part_twice(
-              cross[at(k)].transpose() * inner.k.transpose() * e[i] * inner.node.b);
+          receiver.at_pair(own, k) -=
+              symmetric_part_twice(cross[at(k)].transpose() * inner.k.transpose() * e[i] * inner.b);
         }
       }
-      add_own(inner.node.a, inner.node.b, e, lower, receiver);
+      add_own(inner.a, inner.b, e, lower, receiver);
     }
     tangents = std::move(up);
   }

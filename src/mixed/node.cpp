@@ -100,39 +100,13 @@ MatrixXd semidefinite_factor(const MatrixXd& gram) {
   return r;
 }
 
-namespace {
-
-/// R⁻ᵀ times `right`, rows of zero pivots 0.
-MatrixXd solve_transposed(const MatrixXd& r, MatrixXd right) {
-  for (Index k = 0; k < r.rows(); ++k) {
-    if (r(k, k) == 0) {
-      right.row(k).setZero();
-      continue;
-    }
-    right.row(k) -= r.col(k).head(k).transpose() * right.topRows(k);
-    right.row(k) /= r(k, k);
-  }
-  return right;
-}
-
-}  // namespace
-
-InnerNode::InnerNode(const MatrixXd& handed_up, Index q, const MatrixXd& factor) {
-  const Index width = handed_up.rows() - q;
-  const MatrixXd zz = handed_up.topLeftCorner(q, q);
-  const MatrixXd r = semidefinite_factor(zz);
-  const MatrixXd c = solve_transposed(r, handed_up.topRightCorner(q, width));
-  node = solve_node(r, c, factor);
-  gram = handed_up.bottomRightCorner(width, width);
-  gram.noalias() -= c.transpose() * c;
-  gram.noalias() += node.half.transpose() * node.half;
-  const MatrixXd psi = factor * factor.transpose();
-  const MatrixXd inner = MatrixXd::Identity(q, q) + factor.transpose() * zz * factor;
-  n_half = Eigen::LLT<MatrixXd>(inner).matrixL().solve(factor.transpose()).transpose();
-  n.noalias() = n_half * n_half.transpose();
-  k = MatrixXd::Identity(q, q) - node.a * psi;
-  residual.resize(q + width, width);
-  residual.topRows(q).noalias() = -psi * node.b;
+InnerNode::InnerNode(const OuterNode& node, Index q, Index width)
+    : a(Eigen::Map<const MatrixXd>(node.a, q, q)),
+      b(Eigen::Map<const MatrixXd>(node.b, width, q).transpose()),
+      n(Eigen::Map<const MatrixXd>(node.n, q, q)),
+      k(Eigen::Map<const MatrixXd>(node.k, q, q)),
+      residual(q + width, width) {
+  residual.topRows(q) = -Eigen::Map<const MatrixXd>(node.psi_b, width, q).transpose();
   residual.bottomRows(width).setIdentity();
 }
 

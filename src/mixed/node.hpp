@@ -3,6 +3,8 @@
 #include <rapport/base/eigen.hpp>
 #include <rapport/base/random.hpp>
 
+#include "leaf_kernels.hpp"
+
 namespace rapport {
 
 /// What a group with Z = QR, C = Q'S and covariance Ψ = ΛΛ' gives, with M = I + RΨR'.
@@ -32,17 +34,15 @@ struct GroupFactor {
 /// R (upper triangular) with R'R = gram; rows of pivots that are 0 up to rounding are 0.
 [[nodiscard]] Eigen::MatrixXd semidefinite_factor(const Eigen::MatrixXd& gram);
 
-/// A group of an outer level: the Gram matrix of [Z S] that its members hand up, and what follows
-/// from it.
+/// What OuterNode holds of a group of an outer level.
 struct InnerNode {
-  GroupNode node;
-  Eigen::MatrixXd gram;      ///< of S, handed to the parent
-  Eigen::MatrixXd n_half;    ///< Λ(I + Λ'Z'ZΛ)^{-½}
-  Eigen::MatrixXd n;         ///< Cov(b | y, S) / σ² = n_half n_half'
+  Eigen::MatrixXd a;         ///< Z'V⁻¹Z
+  Eigen::MatrixXd b;         ///< Z'V⁻¹S
+  Eigen::MatrixXd n;         ///< Cov(b | y, S) / σ²
   Eigen::MatrixXd k;         ///< I − AΨ
   Eigen::MatrixXd residual;  ///< [−ΨB; I]: what S leaves of [Z S] once b is predicted
 
-  InnerNode(const Eigen::MatrixXd& handed_up, Index q, const Eigen::MatrixXd& factor);
+  InnerNode(const OuterNode& node, Index q, Index width);
 };
 
 /// n standard normal values.
