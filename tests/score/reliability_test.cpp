@@ -44,12 +44,11 @@ void expect_item_statistics(const std::string& name, const ReliabilityResult& re
 }
 
 TEST(Reliability, EqualsPsych) {
-  for (const auto& [name, missing_rule] : {std::pair{"pairwise", ItemMissing::pairwise},
-                                           std::pair{"listwise", ItemMissing::listwise}}) {
+  for (const std::string name : {"pairwise", "listwise"}) {
+    const ItemMissing missing_rule =
+        name == "pairwise" ? ItemMissing::pairwise : ItemMissing::listwise;
     const ReliabilityResult result = reliability(keyed_bfi(), {.missing = missing_rule});
-    const auto value = [&](const char* quantity) {
-      return reference(std::string(name) + "." + quantity);
-    };
+    const auto value = [&](const char* quantity) { return reference(name + "." + quantity); };
     EXPECT_NEAR(result.alpha.estimate, value("alpha"), 1e-13) << name;
     EXPECT_NEAR(result.alpha.standard_error, value("standard_error"), 1e-13) << name;
     EXPECT_NEAR(result.alpha.standardized, value("standardized"), 1e-13) << name;
