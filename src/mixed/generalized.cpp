@@ -225,15 +225,19 @@ void describe_rows(const GeneralizedProblem& problem, const ModelPoint& optimum,
 GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options) {
   const GeneralizedProblem problem(design, options);
   const Coordinates& coordinates = problem.coordinates();
-  const std::unique_ptr<Integral> integral = problem.integral(options.quadrature_points);
-  const Minimum minimum = problem.search(*integral);
+  const GeneralizedProblem::Search search = problem.search();
+  const Integral& integral = *search.integral;
+  const Minimum& minimum = search.minimum;
 
   GeneralizedFit fit{};
   fit.options = options;
+  fit.options.quadrature_points = search.points;
+  fit.options.quadrature_error.reset();  // fits alike take the points that were found
   fit.family = options.family;
   fit.link = options.link.value_or(default_link(options.family));
-  fit.quadrature_points = options.quadrature_points;
-  fit.method = design.random.empty() ? "ML" : options.quadrature_points > 1 ? "AGQ" : "Laplace";
+  fit.quadrature_points = search.points;
+  fit.quadrature_error = search.error;
+  fit.method = design.random.empty() ? "ML" : search.points > 1 ? "AGQ" : "Laplace";
   fit.fixed = problem.fixed();
   const ModelPoint optimum = coordinates.point(minimum.x);
   const MatrixXd covariance = parameter_covariance(coordinates.map(), minimum.hessian);
@@ -248,11 +252,16 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
               .omitted = design.n_omitted,
               .residual_df = static_cast<double>(design.response.size() - coordinates.n_fixed() -
                                                  (thresholds ? optimum.family.size() : 0))};
-  describe_random_effects(design, optimum, *integral, options.random_effects, fit);
+  describe_random_effects(design, optimum, integral, options.random_effects, fit);
   fit.criterion = detail::describe_criterion(2 * minimum.value, Criterion::ml, coordinates.size(),
                                              design.response.size());
   fit.optimizer = detail::describe_search(minimum, any_singular(design, optimum));
-  describe_rows(problem, optimum, *integral, fit);
+  describe_rows(problem, optimum, integral, fit);
+  if (options.quadrature_error && search.error > *options.quadrature_error) {
+    fit.warnings.push_back("quadrature: with more than " + std::to_string(search.points) +
+                           " points along each random effect the log-likelihood still changes by " +
+                           std::to_string(search.error));
+  }
   add_warnings(design, fit);
   return fit;
 }

@@ -212,6 +212,7 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
   options_.link = options.link.value_or(default_link(options.family));
   choose_columns(design, thresholds, fixed_);
   rows_ = std::make_unique<SortedDesign>(design, design.fixed(Eigen::all, fixed_.columns));
+  require_integrable(options);
   response_ = {
       .family = options.family,
       .link = *options_.link,
@@ -224,6 +225,27 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
   coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, working.weights, family.size(),
                                                thresholds);
   start_ = starting_point(design, *coordinates_, working.fixed, family, thresholds);
+}
+
+void GeneralizedProblem::require_integrable(const GeneralizedOptions& options) const {
+  if (options.quadrature_error && !(*options.quadrature_error > 0)) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_error` is " +
+                          std::to_string(*options.quadrature_error) + "; must be positive");
+  }
+  const bool quadrature = options.quadrature_points > 1 || options.quadrature_error;
+  if (!quadrature || rows_->random.empty()) return;
+  if (!is_grouped(*rows_)) {
+    throw InvalidArgument(
+        "fit_generalized_model: `quadrature_points` are more than 1; quadrature needs one grouping "
+        "factor with at most " +
+        std::to_string(most_effects) + " random effects: use Laplace's approximation, 1 point");
+  }
+  if (!affordable(options.quadrature_points)) {
+    throw InvalidArgument("fit_generalized_model: `quadrature_points` is " +
+                          std::to_string(options.quadrature_points) +
+                          " along each random effect; they may make at most " +
+                          std::to_string(static_cast<Index>(most_nodes)) + " nodes");
+  }
 }
 
 std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
@@ -258,25 +280,51 @@ std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::curved_cr
 }
 
 Minimum GeneralizedProblem::search(Integral& integral) const {
-  const bool laplace = options_.quadrature_points == 1;
-  if (!integral.has_hessian()) {
-    if (laplace) return find_minimum(criterion(integral), start_, options_.iterations);
-    const std::unique_ptr<Integral> nearby = this->integral(1);
-    const Optimum near =
-        approach_minimum(criterion(*nearby), start_, {}, 1e-2, options_.iterations);
-    return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
-  }
-  VectorXd start = start_;
-  if (!laplace) {
-    const std::unique_ptr<Integral> nearby = this->integral(1);
+  if (integral.points() == 1) return search(integral, start_);
+  const std::unique_ptr<Integral> laplace = this->integral(1);
+  if (laplace->has_hessian()) {
     const Minimum near =
-        find_minimum_by_newton(curved_criterion(*nearby), start_, options_.iterations, 1e-2);
-    if (near.converged) start = near.x;
+        find_minimum_by_newton(curved_criterion(*laplace), start_, options_.iterations, 1e-2);
+    return search(integral, near.converged ? near.x : start_);
   }
+  const Optimum near = approach_minimum(criterion(*laplace), start_, {}, 1e-2, options_.iterations);
+  return find_minimum(criterion(integral), near.argument, options_.iterations, near.hessian);
+}
+
+Minimum GeneralizedProblem::search(Integral& integral, const VectorXd& start) const {
+  if (!integral.has_hessian()) return find_minimum(criterion(integral), start, options_.iterations);
   const Minimum minimum =
       find_minimum_by_newton(curved_criterion(integral), start, options_.iterations);
   if (minimum.converged && minimum.smallest_curvature > -1e-6) return minimum;
   return find_minimum(criterion(integral), minimum.x, options_.iterations);
+}
+
+GeneralizedProblem::Search GeneralizedProblem::search() const {
+  Search found{.integral = integral(options_.quadrature_points),
+               .minimum = {},
+               .points = options_.quadrature_points,
+               .error = missing};
+  found.minimum = search(*found.integral);
+  if (!options_.quadrature_error || !is_grouped(*rows_)) return found;
+  for (;;) {
+    const Index more = found.points + 2 + found.points / 3 / 2 * 2;
+    const std::unique_ptr<Integral> finer = integral(more);
+    const double value =
+        finer->evaluate(coordinates_->point(found.minimum.x), static_cast<ModelPoint*>(nullptr));
+    found.error = std::abs(value - found.minimum.value);
+    if (found.error <= *options_.quadrature_error || !affordable(more)) return found;
+    const VectorXd start = found.minimum.x;
+    found.integral = integral(more);
+    found.minimum = search(*found.integral, start);
+    found.points = more;
+  }
+}
+
+bool GeneralizedProblem::affordable(Index points) const {
+  Index effects = 0;
+  for (const RandomTerm& term : rows_->random) effects += term.columns.cols();
+  return points <= 200 &&
+         std::pow(static_cast<double>(points), static_cast<double>(effects)) <= most_nodes;
 }
 
 }  // namespace rapport::detail

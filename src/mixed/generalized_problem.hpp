@@ -60,10 +60,24 @@ class GeneralizedProblem {
   /// The same with its Hessian, for an integral that has it.
   [[nodiscard]] std::function<void(const Eigen::VectorXd&, Derivatives&)> curved_criterion(
       Integral& integral) const;
+  /// Where a search ended.
+  struct Search {
+    std::unique_ptr<Integral> integral;
+    Minimum minimum;
+    Index points;
+    double error;  ///< what more points change −log L by; NaN if that was not asked for
+  };
+  /// With as many points of quadrature as the options ask for.
+  [[nodiscard]] Search search() const;
   /// Laplace's approximation is cheap and its optimum near: quadrature starts from there.
   [[nodiscard]] Minimum search(Integral& integral) const;
 
  private:
+  [[nodiscard]] Minimum search(Integral& integral, const Eigen::VectorXd& start) const;
+  void require_integrable(const GeneralizedOptions& options) const;
+  [[nodiscard]] bool affordable(Index points) const;
+
+  static constexpr double most_nodes = 20000;
   GeneralizedOptions options_;
   FixedEffects fixed_;
   std::unique_ptr<SortedDesign> rows_;

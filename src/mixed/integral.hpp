@@ -30,6 +30,8 @@ class Integral {
   virtual ~Integral() = default;
   /// NaN where the likelihood is not finite; `gradient` may be null.
   virtual double evaluate(const ModelPoint& at, ModelPoint* gradient) = 0;
+  /// Of quadrature along each effect.
+  [[nodiscard]] virtual Index points() const { return 1; }
   /// Has it an exact Hessian?
   [[nodiscard]] virtual bool has_hessian() const { return false; }
   /// With the Hessian in (β, the lower triangle of every Λ by columns, ψ).

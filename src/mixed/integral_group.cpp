@@ -244,6 +244,7 @@ class GroupIntegral final : public Integral {
   double evaluate(const ModelPoint& at, ModelPoint* gradient) override {
     return evaluate_at(at, gradient, nullptr);
   }
+  [[nodiscard]] Index points() const override { return points_; }
   [[nodiscard]] bool has_hessian() const override { return family_ != nullptr; }
   double evaluate(const ModelPoint& at, ModelPoint& gradient, Eigen::MatrixXd& hessian) override {
     return evaluate_at(at, &gradient, &hessian);

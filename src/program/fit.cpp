@@ -43,7 +43,8 @@ void validate(const FitArguments& arguments) {
   (void)intervals_of(arguments);
   (void)design_options(arguments, ResponseKind::numeric);
   if (arguments.reml && arguments.ml) throw UsageError("--reml and --ml exclude one another");
-  if (arguments.agq < 1) throw UsageError("--agq: must be 1 (Laplace) or more quadrature points");
+  GeneralizedOptions quadrature;
+  set_quadrature(arguments, quadrature);
   if (arguments.simulate < 0)
     throw UsageError("--simulate: must be a number of responses, 1 or more");
   if (arguments.replicates < 1) throw UsageError("--replicates: must be 1 or more");
@@ -206,7 +207,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
                   "gaussian, binomial, poisson, nbinom1, nbinom2, gamma, beta or cumulative")
       ->group(model);
   command.add_option("--link", a.link, "Link function (default: the family's)")->group(model);
-  command.add_option("--agq", a.agq, "Points of adaptive Gauss-Hermite quadrature (1: Laplace)")
+  command
+      .add_option("--agq", a.agq,
+                  "Points of adaptive Gauss-Hermite quadrature along each random effect (1: "
+                  "Laplace), or auto[:ERROR of log L]")
       ->group(model);
   command
       .add_option(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rapport/mixed/generalized.hpp>
 #include <rapport/mixed/summary.hpp>
 
 #include "command.hpp"
@@ -16,7 +17,7 @@ struct FitArguments {
   bool ml = false;
   std::string family = "gaussian";
   std::string link;
-  Index agq = 1;
+  std::string agq = "1";
   std::string residual = "independent";
   std::string variance = "constant";
   std::string df = "satterthwaite";
@@ -48,6 +49,9 @@ struct ByClause {
 
 /// The contrasts, weights and kind of response that the arguments name.
 [[nodiscard]] DesignOptions design_options(const FitArguments& arguments, ResponseKind response);
+
+/// Sets the points of quadrature that --agq asks for: N, "auto" or "auto:ERROR".
+void set_quadrature(const FitArguments& arguments, GeneralizedOptions& options);
 
 /// True if the model needs another likelihood than that of independent Gaussian residuals.
 [[nodiscard]] bool is_generalized(const FitArguments& arguments);

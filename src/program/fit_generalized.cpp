@@ -5,14 +5,16 @@
 
 #include "fit.hpp"
 #include "fit_extras.hpp"
+#include <cmath>
 #include <utility>
+#include <vector>
 
 namespace rapport::program {
 namespace {
 
 GeneralizedOptions options_of(const FitArguments& arguments) {
-  GeneralizedOptions options{.family = *parse_family(arguments.family),
-                             .quadrature_points = arguments.agq};
+  GeneralizedOptions options{.family = *parse_family(arguments.family)};
+  set_quadrature(arguments, options);
   if (!arguments.link.empty()) {
     options.link = choose<Link>("--link", arguments.link,
                                 {{"logit", Link::logit},
@@ -28,6 +30,30 @@ ResponseKind response_of(Family family) {
          : family == Family::cumulative ? ResponseKind::ordered
                                         : ResponseKind::numeric;
 }
+
+}  // namespace
+
+void set_quadrature(const FitArguments& arguments, GeneralizedOptions& options) {
+  const std::string& text = arguments.agq;
+  const bool automatic = text == "auto" || text.rfind("auto:", 0) == 0;
+  if (automatic) {
+    const std::vector<double> error =
+        text == "auto" ? std::vector<double>{1e-6} : split_numbers(text.substr(5), "--agq");
+    if (error.size() != 1 || !(error[0] > 0))
+      throw UsageError("--agq: \"" + text + "\" must be auto:ERROR, an error of log L above 0");
+    options.quadrature_points = 3;
+    options.quadrature_error = error[0];
+    return;
+  }
+  const std::vector<double> points = split_numbers(text, "--agq");
+  if (points.size() != 1 || !(points[0] >= 1 && points[0] <= 200) ||
+      points[0] != std::floor(points[0])) {
+    throw UsageError("--agq: must be 1 (Laplace) or more quadrature points, at most 200; or auto");
+  }
+  options.quadrature_points = static_cast<Index>(points[0]);
+}
+
+namespace {
 
 /// A generalized model with everything that was asked of it.
 class FamilyFit {

@@ -211,7 +211,7 @@ void refuse(const FitArguments& arguments) {
   unless(arguments.ci == "wald", "--ci " + arguments.ci);
   unless(arguments.influence.empty(), "--influence");
   unless(arguments.simulate == 0, "--simulate");
-  unless(arguments.agq == 1, "--agq");
+  unless(arguments.agq == "1", "--agq");
   if (arguments.df == "kenward-roger") {
     throw UsageError(
         "--df kenward-roger: not available for a residual structure; use satterthwaite");

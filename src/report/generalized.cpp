@@ -64,6 +64,10 @@ Json to_json(const MixedSummary& summary, const GeneralizedFit& fit) {
   json.set("family", to_string(fit.family));
   json.set("link", to_string(fit.link));
   json.set("method", fit.method);
+  if (fit.method == "AGQ") {
+    json.set("quadrature", Json::object({{"points", static_cast<double>(fit.quadrature_points)},
+                                         {"error", fit.quadrature_error}}));
+  }
   return json;
 }
 

@@ -36,9 +36,12 @@ enum class Link { logit, probit, cloglog, log, identity, inverse, loglog, cauchi
 struct GeneralizedOptions {
   Family family = Family::binomial;
   std::optional<Link> link = std::nullopt;  ///< default_link(family) if empty
-  Index quadrature_points = 1;  ///< of adaptive Gauss–Hermite; 1 is Laplace's approximation
-  Index iterations = 200;       ///< of the outer search
-  bool random_effects = true;   ///< compute the modes and their conditional covariances
+  Index quadrature_points = 1;  ///< of adaptive Gauss–Hermite along each random effect; 1 is
+                                ///< Laplace's approximation
+  std::optional<double> quadrature_error =
+      std::nullopt;  ///< as many points, from `quadrature_points` on, as change log L by no more
+  Index iterations = 200;      ///< of the outer search
+  bool random_effects = true;  ///< compute the modes and their conditional covariances
 };
 
 /// A parameter beside the fixed effects and the covariances, with its standard error.
@@ -57,6 +60,7 @@ struct [[nodiscard]] GeneralizedFit {
   Link link;
   std::string method;  ///< "Laplace", "AGQ", or "ML" without random terms
   Index quadrature_points;
+  double quadrature_error;  ///< what more points changed log L by; NaN unless options ask for it
   FixedEffects fixed;
   std::vector<OtherParameter> thresholds;  ///< "1|2", …: cumulative models only
   double dispersion;                       ///< as the Family says; NaN where the family has none
@@ -76,7 +80,8 @@ struct [[nodiscard]] GeneralizedFit {
 /// Fits by maximum likelihood: modes of the random effects by Newton's method to rounding, exact
 /// gradients of the approximated likelihood, Λ unconstrained so that a variance of 0 is an ordinary
 /// optimum (Pinheiro & Chao 2006; Bates et al. 2015). Adaptive quadrature with more than one point
-/// needs one scalar random effect.
+/// needs one grouping factor with at most three random effects (a product
+/// rule). Where `quadrature_error` is not met by 20000 nodes a warning says so.
 ///
 /// For Family::cumulative an intercept among the design's columns is left out, the thresholds take
 /// its place; categories are named by ModelFrame::response_levels. Throws DataError for responses
@@ -86,9 +91,9 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
 
 /// The fit on the scale of the linear predictor, for summaries, tests, means, slopes and
 /// predictions. `residual.sd` is the square root of the distribution's own variance there
-/// (Nakagawa, Johnson & Schielzeth 2017): π²/3 for logit, 1 for probit, π²/6 for cloglog and loglog,
-/// for counts and gamma the lognormal approximation at the mean, for beta the variance of logit y at
-/// the mean; NaN for cauchit.
+/// (Nakagawa, Johnson & Schielzeth 2017): π²/3 for logit, 1 for probit, π²/6 for cloglog and
+/// loglog, for counts and gamma the lognormal approximation at the mean, for beta the variance of
+/// logit y at the mean; NaN for cauchit.
 [[nodiscard]] MixedFit linear_part(const Design& design, const GeneralizedFit& fit);
 
 }  // namespace rapport
