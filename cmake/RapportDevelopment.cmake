@@ -4,8 +4,9 @@ function(rapport_development_options target)
     $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wshadow;-Wnon-virtual-dtor;-Wold-style-cast>
     $<$<CXX_COMPILER_ID:MSVC>:/W4;/permissive->)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # These warn falsely: on std::string concatenation (GCC bugs 105329, 105651) and, at -O1, on copies of Eigen vectors.
-    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-maybe-uninitialized)
+    # These warn falsely: on moved and concatenated std::string (GCC bugs 105329, 105651) and, at -O1, on copies of Eigen vectors.
+    target_compile_options(${target} PRIVATE
+      -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-maybe-uninitialized)
   endif()
   if(RAPPORT_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${RAPPORT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
