@@ -48,6 +48,7 @@
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>
 #include <rapport/mixed/pooled_fit.hpp>
+#include <rapport/mixed/ordinal.hpp>
 #include <rapport/mixed/predict.hpp>
 #include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/r_squared.hpp>

@@ -169,20 +169,49 @@ void describe_fixed(const Coordinates& coordinates, const ModelPoint& optimum,
   fixed.standard_error = fixed.covariance.diagonal().cwiseSqrt();
 }
 
-void describe_family(const Design& design, const VectorXd& parameters, const VectorXd& errors,
+std::vector<OtherParameter> other_parameters(const std::vector<std::string>& names,
+                                             const VectorXd& estimates,
+                                             const MatrixXd& covariance) {
+  std::vector<OtherParameter> parameters;
+  for (Index k = 0; k < estimates.size(); ++k)
+    parameters.push_back({.term = names[at(k)],
+                          .estimate = estimates[k],
+                          .standard_error = std::sqrt(covariance(k, k))});
+  return parameters;
+}
+
+void describe_ordinal(const Design& design, const VectorXd& psi, const MatrixXd& covariance,
+                      GeneralizedFit& fit) {
+  const detail::OrdinalShape shape(fit.options.ordinal, detail::count_categories(design));
+  const Index t = shape.n_threshold_parameters();
+  const MatrixXd& map = shape.map();
+  std::vector<std::string> thresholds;
+  for (Index j = 0; j < shape.n_thresholds(); ++j)
+    thresholds.push_back(category_name(design, j) + "|" + category_name(design, j + 1));
+  fit.thresholds = other_parameters(thresholds, map * psi.head(t),
+                                    map * covariance.topLeftCorner(t, t) * map.transpose());
+  const std::vector<std::string> names = shape.threshold_parameter_names(thresholds);
+  if (fit.options.ordinal.thresholds != Thresholds::flexible)
+    fit.threshold_parameters = other_parameters(names, psi.head(t), covariance.topLeftCorner(t, t));
+  std::vector<std::string> nominal;
+  for (const std::string& term : fit.options.ordinal.nominal.terms)
+    for (const std::string& name : names) nominal.push_back(name + "." + term);
+  const Index r = t * shape.n_nominal();
+  fit.nominal_effects = other_parameters(nominal, psi.segment(t, r), covariance.block(t, t, r, r));
+  const Index s = shape.n_scale();
+  fit.scale_effects = other_parameters(fit.options.ordinal.scale.terms, psi.tail(s),
+                                       covariance.bottomRightCorner(s, s));
+}
+
+void describe_family(const Design& design, const VectorXd& parameters, const MatrixXd& covariance,
                      GeneralizedFit& fit) {
   fit.dispersion = fit.dispersion_standard_error = missing;
   if (fit.family == Family::cumulative) {
-    for (Index j = 0; j < parameters.size(); ++j) {
-      fit.thresholds.push_back(
-          {.term = category_name(design, j) + "|" + category_name(design, j + 1),
-           .estimate = parameters[j],
-           .standard_error = errors[j]});
-    }
+    describe_ordinal(design, parameters, covariance, fit);
   } else if (parameters.size() == 1) {
     // A gamma's parameter is its shape, the inverse of the dispersion.
     fit.dispersion = std::exp(fit.family == Family::gamma ? -parameters[0] : parameters[0]);
-    fit.dispersion_standard_error = fit.dispersion * errors[0];
+    fit.dispersion_standard_error = fit.dispersion * std::sqrt(covariance(0, 0));
     if (fit.family == Family::nbinom2 && fit.dispersion > poisson_limit)
       fit.dispersion_standard_error = missing;
   }
@@ -245,8 +274,8 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
   fit.factors = optimum.factor;
   fit.family_parameters = optimum.family;
   fit.parameter_covariance = covariance;
-  describe_family(design, optimum.family,
-                  covariance.diagonal().tail(optimum.family.size()).cwiseSqrt(), fit);
+  const Index n_family = optimum.family.size();
+  describe_family(design, optimum.family, covariance.bottomRightCorner(n_family, n_family), fit);
   const bool thresholds = options.family == Family::cumulative;
   fit.data = {.observations = design.response.size(),
               .omitted = design.n_omitted,

@@ -24,17 +24,27 @@ void add_term(const RandomEffects& random, std::size_t term,
   }
 }
 
+/// Names of ψ.
+std::vector<std::string> family_names(const GeneralizedFit& fit) {
+  std::vector<std::string> names;
+  for (const OtherParameter& parameter :
+       fit.threshold_parameters.empty() ? fit.thresholds : fit.threshold_parameters)
+    names.push_back(parameter.term);
+  for (const OtherParameter& effect : fit.nominal_effects) names.push_back(effect.term);
+  for (const OtherParameter& effect : fit.scale_effects)
+    names.push_back("scale(" + effect.term + ")");
+  if (names.empty() && fit.family_parameters.size() > 0) names.emplace_back("dispersion");
+  return names;
+}
+
 }  // namespace
 
 std::vector<GeneralizedParameter> generalized_parameters(const GeneralizedFit& fit) {
   std::vector<GeneralizedParameter> parameters;
   for (std::size_t t = 0; t < fit.random.size(); ++t) add_term(fit.random[t], t, parameters);
-  for (Index k = 0; k < fit.family_parameters.size(); ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    parameters.push_back({.name = i < fit.thresholds.size() ? fit.thresholds[i].term : "dispersion",
-                          .kind = Kind::family,
-                          .row = k});
-  }
+  const std::vector<std::string> names = family_names(fit);
+  for (std::size_t k = 0; k < names.size(); ++k)
+    parameters.push_back({.name = names[k], .kind = Kind::family, .row = static_cast<Index>(k)});
   for (std::size_t k = 0; k < fit.fixed.terms.size(); ++k)
     parameters.push_back(
         {.name = fit.fixed.terms[k], .kind = Kind::fixed, .row = static_cast<Index>(k)});

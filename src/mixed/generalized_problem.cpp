@@ -8,6 +8,7 @@
 #include "distinct_terms.hpp"
 #include "group_kernels.hpp"
 #include "independent_columns.hpp"
+#include "ordinal_likelihood.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,12 +25,13 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 Coordinates::Coordinates(const Design& design, const MatrixXd& fixed, const VectorXd& weights,
-                         Index n_family, bool thresholds)
-    : n_fixed_(fixed.cols()), n_family_(n_family) {
+                         const FamilyCoordinates& family)
+    : n_fixed_(fixed.cols()), n_family_(family.unit.size()) {
   for (const RandomTerm& term : design.random) sizes_.push_back(term.columns.cols());
   for (const Index q : sizes_) n_factor_ += q * (q + 1) / 2;
   map_ = MatrixXd::Identity(size(), size());
-  const VectorXd mean = thresholds ? VectorXd(fixed.colwise().mean()) : VectorXd::Zero(n_fixed_);
+  const VectorXd mean =
+      family.shift.isZero() ? VectorXd::Zero(n_fixed_) : VectorXd(fixed.colwise().mean());
   if (n_fixed_ > 0) {
     const MatrixXd centred = fixed.rowwise() - mean.transpose();
     const MatrixXd information =
@@ -47,11 +49,10 @@ Coordinates::Coordinates(const Design& design, const MatrixXd& fixed, const Vect
       for (Index i = j; i < rms.size(); ++i, ++k) map_(k, k) = 1 / rms[i];
     }
   }
-  if (thresholds) {
-    for (Index j = 0; j < n_family_; ++j) {
-      map_.row(n_fixed_ + n_factor_ + j).head(n_fixed_) =
-          mean.transpose() * map_.topLeftCorner(n_fixed_, n_fixed_);
-    }
+  for (Index j = 0; j < n_family_; ++j, ++k) {
+    map_(k, k) = family.unit[j];
+    map_.row(k).head(n_fixed_) =
+        family.shift[j] * mean.transpose() * map_.topLeftCorner(n_fixed_, n_fixed_);
   }
 }
 
@@ -129,8 +130,10 @@ WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
   return start;
 }
 
-/// The kept columns of X; the intercept of a cumulative model is none of them.
-void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) {
+/// The kept columns of X; the intercept of a cumulative model is none of them, nor is what its
+/// nominal effects already say.
+void choose_columns(const Design& design, bool thresholds, const MatrixXd& nominal,
+                    FixedEffects& fixed) {
   std::vector<Index> candidates;
   for (Index j = 0; j < design.fixed.cols(); ++j) {
     const bool constant = (design.fixed.col(j).array() == design.fixed(0, j)).all();
@@ -141,10 +144,12 @@ void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) 
       candidates.push_back(j);
     }
   }
-  MatrixXd columns = design.fixed(Eigen::all, candidates);
+  MatrixXd columns(design.fixed.rows(), nominal.cols() + static_cast<Index>(candidates.size()));
+  columns << nominal, design.fixed(Eigen::all, candidates);
   if (thresholds && columns.cols() > 0) columns.rowwise() -= columns.colwise().mean().eval();
   std::vector<bool> keep(candidates.size(), false);
-  for (const Index k : detail::independent_columns(columns)) keep[at(k)] = true;
+  for (const Index k : detail::independent_columns(columns))
+    if (k >= nominal.cols()) keep[at(k - nominal.cols())] = true;
   for (std::size_t k = 0; k < candidates.size(); ++k) {
     const std::string& name = design.fixed_terms[at(candidates[k])];
     if (keep[k]) {
@@ -156,6 +161,14 @@ void choose_columns(const Design& design, bool thresholds, FixedEffects& fixed) 
   }
 }
 
+void require_ordinal_columns(const Design& design, const EffectColumns& effects, const char* what) {
+  if (effects.terms.empty()) return;
+  if (effects.columns.rows() == design.response.size()) return;
+  throw InvalidArgument("fit_generalized_model: `ordinal." + std::string(what) + "` has " +
+                        std::to_string(effects.columns.rows()) + " rows but the design has " +
+                        std::to_string(design.response.size()) + "; both must have the same");
+}
+
 void require_usable(const Design& design, const GeneralizedOptions& options) {
   if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
   if (options.quadrature_points < 1 || options.quadrature_points > 200) {
@@ -163,11 +176,20 @@ void require_usable(const Design& design, const GeneralizedOptions& options) {
                           std::to_string(options.quadrature_points) +
                           "; must lie between 1 and 200");
   }
+  require_ordinal_columns(design, options.ordinal.nominal, "nominal");
+  require_ordinal_columns(design, options.ordinal.scale, "scale");
   const VectorXd& y = design.response;
   if (y.maxCoeff() == y.minCoeff()) {
     throw DataError("the response is the same in all " + std::to_string(y.size()) +
                     " rows, so that nothing about it can be estimated");
   }
+}
+
+void require_structure(const Design& design, const OrdinalOptions& options) {
+  if (options.thresholds == Thresholds::flexible || count_categories(design) > 2) return;
+  throw DataError("the response has two categories, and so a single threshold; " +
+                  std::string(to_string(options.thresholds)) +
+                  " thresholds need three or more categories");
 }
 
 /// The thresholds on both sides of a category that never occurs cannot be told apart.
@@ -208,9 +230,17 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
   require_usable(design, options);
   detail::require_distinct_terms(design, "fit_generalized_model");
   const bool thresholds = options.family == Family::cumulative;
-  if (thresholds) require_every_category(design);
+  if (thresholds) {
+    require_every_category(design);
+    require_structure(design, options.ordinal);
+  }
   options_.link = options.link.value_or(default_link(options.family));
-  choose_columns(design, thresholds, fixed_);
+  const OrdinalOptions& ordinal = options_.ordinal;
+  const Index n = design.response.size();
+  choose_columns(
+      design, thresholds,
+      thresholds && ordinal.nominal.columns.size() > 0 ? ordinal.nominal.columns : MatrixXd(n, 0),
+      fixed_);
   rows_ = std::make_unique<SortedDesign>(design, design.fixed(Eigen::all, fixed_.columns));
   require_integrable(options);
   response_ = {
@@ -218,12 +248,14 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
       .link = *options_.link,
       .response = design.response(rows_->order),
       .weights = design.weights.size() == 0 ? VectorXd() : VectorXd(design.weights(rows_->order)),
-      .categories = thresholds ? count_categories(design) : 0};
+      .categories = thresholds ? count_categories(design) : 0,
+      .needs_likelihood = false};
+  if (thresholds) make_ordinal_rows();
   const std::unique_ptr<Likelihood> rows = likelihood();
   const VectorXd family = rows->start();
   const WorkingModel working = working_model(*rows, *rows_, family);
-  coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, working.weights, family.size(),
-                                               thresholds);
+  coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, working.weights,
+                                               family_coordinates(family.size()));
   start_ = starting_point(design, *coordinates_, working.fixed, family, thresholds);
 }
 
@@ -248,7 +280,37 @@ void GeneralizedProblem::require_integrable(const GeneralizedOptions& options) c
   }
 }
 
+void GeneralizedProblem::make_ordinal_rows() {
+  const OrdinalOptions& ordinal = options_.ordinal;
+  shape_.emplace(ordinal, response_.categories);
+  const bool known = response_.link == Link::logit || response_.link == Link::probit ||
+                     response_.link == Link::cloglog;
+  const bool extended = response_.link == Link::loglog || response_.link == Link::cauchit;
+  response_.needs_likelihood = extended || (known && !shape_->plain());
+  if (shape_->n_nominal() > 0)
+    nominal_ = MatrixXd(ordinal.nominal.columns(rows_->order, Eigen::all));
+  if (shape_->n_scale() > 0) scale_ = MatrixXd(ordinal.scale.columns(rows_->order, Eigen::all));
+}
+
+FamilyCoordinates GeneralizedProblem::family_coordinates(Index n_family) const {
+  FamilyCoordinates family{.shift = VectorXd::Zero(n_family), .unit = VectorXd::Ones(n_family)};
+  if (!shape_) return family;
+  const Index t = shape_->n_threshold_parameters();
+  const auto inverse_size = [](const VectorXd& column) {
+    return 1 / std::sqrt(column.squaredNorm() / static_cast<double>(column.size()));
+  };
+  family.shift.head(t) = shape_->shift();
+  for (Index k = 0; k < shape_->n_nominal(); ++k)
+    family.unit.segment(t * (1 + k), t).setConstant(inverse_size(nominal_.col(k)));
+  for (Index k = 0; k < shape_->n_scale(); ++k)
+    family.unit[shape_->scale_start() + k] = inverse_size(scale_.col(k));
+  return family;
+}
+
 std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
+  if (response_.needs_likelihood)
+    return make_ordinal_likelihood(*shape_, response_.link, response_.response, response_.weights,
+                                   nominal_, scale_);
   return make_likelihood(response_.family, response_.link, response_.response, response_.weights,
                          response_.categories);
 }

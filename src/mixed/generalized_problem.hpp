@@ -3,13 +3,21 @@
 #include <rapport/mixed/generalized.hpp>
 
 #include "integral.hpp"
+#include "ordinal_shape.hpp"
 #include "search.hpp"
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace rapport::detail {
+
+/// How the coordinates of a family's parameters ψ meet them.
+struct FamilyCoordinates {
+  Eigen::VectorXd shift;  ///< how much each moves when all thresholds move by 1; 0 for others
+  Eigen::VectorXd unit;
+};
 
 /// Internal coordinates x in which the criterion is well scaled, and the parameters of the model as
 /// a linear map of them: β = (X'WX)^{−1/2}-scaled coordinates, Λ in units of each column's root
@@ -18,7 +26,7 @@ namespace rapport::detail {
 class Coordinates {
  public:
   Coordinates(const Design& design, const Eigen::MatrixXd& fixed, const Eigen::VectorXd& weights,
-              Index n_family, bool thresholds);
+              const FamilyCoordinates& family);
 
   [[nodiscard]] Index size() const { return n_fixed_ + n_factor_ + n_family_; }
   [[nodiscard]] Index n_fixed() const { return n_fixed_; }
@@ -83,6 +91,12 @@ class GeneralizedProblem {
   std::unique_ptr<SortedDesign> rows_;
   SortedResponse response_;
   std::unique_ptr<Coordinates> coordinates_;
+  void make_ordinal_rows();
+  [[nodiscard]] FamilyCoordinates family_coordinates(Index n_family) const;
+
+  std::optional<OrdinalShape> shape_;  ///< of Family::cumulative
+  Eigen::MatrixXd nominal_;            ///< rows in the order of evaluation
+  Eigen::MatrixXd scale_;
   Eigen::VectorXd start_;
 };
 

@@ -99,7 +99,9 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Gener
   GeneralizedOptions options = fit.options;
   options.random_effects = false;
   return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
-    return ReducedFit{.fixed = fit_generalized_model(select(design, rows), options).fixed,
+    GeneralizedOptions own = options;
+    own.ordinal = select(options.ordinal, rows);
+    return ReducedFit{.fixed = fit_generalized_model(select(design, rows), own).fixed,
                       .residual_sd = missing};
   });
 }

@@ -65,8 +65,9 @@ struct SortedResponse {
   Family family;
   Link link;
   Eigen::VectorXd response;
-  Eigen::VectorXd weights;  ///< empty: all 1
-  Index categories;         ///< of Family::cumulative
+  Eigen::VectorXd weights;        ///< empty: all 1
+  Index categories;               ///< of Family::cumulative
+  bool needs_likelihood = false;  ///< is there more to it than the kernels of groups know?
 };
 
 /// Can make_group_integral() take the random effects: one grouping factor, at most three of them?

@@ -107,6 +107,7 @@ BlockLayout::BlockLayout(const SortedDesign& design, const SortedResponse& respo
 /// Weights add up, responses are averaged.
 std::unique_ptr<RowFamily> make_rows(const BlockLayout& layout, const SortedResponse& response,
                                      double constant) {
+  if (response.needs_likelihood) return nullptr;
   Eigen::VectorXd weight = Eigen::VectorXd::Zero(layout.size());
   Eigen::VectorXd total = Eigen::VectorXd::Zero(layout.size());
   for (Index i = 0; i < response.response.size(); ++i) {
@@ -219,7 +220,8 @@ class GroupIntegral final : public Integral {
                 const SortedResponse& response, Index points)
       : design_(design),
         likelihood_(std::move(likelihood)),
-        layout_(design, response, has_row_family(response.family, response.link)),
+        layout_(design, response,
+                !response.needs_likelihood && has_row_family(response.family, response.link)),
         family_(make_rows(layout_, response, likelihood_->constant())),
         foreign_(design, layout_, *likelihood_),
         rule_(points, points > 1 ? count_effects(design) : 1),

@@ -3,6 +3,7 @@
 #include <rapport/base/error.hpp>
 #include <rapport/math/distributions.hpp>
 
+#include "ordinal_distributions.hpp"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -396,51 +397,6 @@ struct BetaKernel {
   }
   static double mean(double eta) { return 1 / (1 + std::exp(-eta)); }
   static double first_guess(double y) { return std::log(y / (1 - y)); }
-};
-
-/// A distribution function by its tails and the derivatives of its density.
-struct Logistic {
-  static double cdf(double x) {
-    return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-  }
-  static double upper_tail(double x) { return cdf(-x); }
-  static double quantile(double p) { return std::log(p / (1 - p)); }
-  /// F(a) − F(b) for a > b.
-  static double between(double a, double b) { return cdf(a) * cdf(-b) * -std::expm1(b - a); }
-  /// f, f', f'' at x.
-  static std::array<double, 3> density(double x) {
-    const double p = cdf(x);
-    const double q = cdf(-x);
-    const double f = p * q;
-    return {f, f * (q - p), f * (1 - 6 * f)};
-  }
-};
-struct Normal {
-  static double cdf(double x) { return normal_cdf(x); }
-  static double upper_tail(double x) { return normal_upper_tail(x); }
-  static double quantile(double p) { return normal_quantile(p); }
-  static double between(double a, double b) {
-    return b > 0 ? normal_upper_tail(b) - normal_upper_tail(a) : normal_cdf(a) - normal_cdf(b);
-  }
-  static std::array<double, 3> density(double x) {
-    const double f = normal_density(x);
-    return {f, -x * f, (x * x - 1) * f};
-  }
-};
-struct GumbelMinimum {
-  static double cdf(double x) { return -std::expm1(-std::exp(x)); }
-  static double upper_tail(double x) { return std::exp(-std::exp(x)); }
-  static double quantile(double p) { return std::log(-std::log1p(-p)); }
-  static double between(double a, double b) {
-    const double survival = std::exp(-std::exp(b));
-    return survival * -std::expm1(std::exp(b) - std::exp(a));
-  }
-  static std::array<double, 3> density(double x) {
-    const double t = std::exp(x);
-    const double f = t * std::exp(-t);
-    if (!(t < 700)) return {0, 0, 0};
-    return {f, f * (1 - t), f * ((1 - t) * (1 - t) - t)};
-  }
 };
 
 /// P(y ≤ j) = F(θ_j − η); ψ = θ₁ < … < θ_{k−1}.

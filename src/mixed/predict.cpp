@@ -9,10 +9,12 @@
 #include "link_function.hpp"
 #include "loadings.hpp"
 #include "model_columns.hpp"
+#include "ordinal_shape.hpp"
 #include "variable.hpp"
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -181,15 +183,16 @@ Eigen::VectorXd conditional_errors(const Design& design, const MixedFit& fit,
 }
 
 /// Σ over the categories of (∂p/∂η)² / p.
-double category_information(const GeneralizedFit& fit, double eta) {
+double category_information(const GeneralizedFit& fit, const detail::FittedThresholds& thresholds,
+                            Index row, double eta) {
   double information = 0;
   MeanAt below{.mean = 0, .slope = 0};
-  for (std::size_t j = 0; j <= fit.thresholds.size(); ++j) {
-    const bool last = j == fit.thresholds.size();
+  for (Index j = 0; j < thresholds.categories(); ++j) {
+    const bool last = j + 1 == thresholds.categories();
     const MeanAt above =
-        last ? MeanAt{.mean = 1, .slope = 0} : mean_at(fit.link, fit.thresholds[j].estimate - eta);
+        last ? MeanAt{.mean = 1, .slope = 0} : mean_at(fit.link, thresholds.cut(row, j, eta));
     const double probability = above.mean - below.mean;
-    const double slope = above.slope - below.slope;
+    const double slope = (above.slope - below.slope) * thresholds.precision(row);
     if (probability > 0) information += slope * slope / probability;
     below = above;
   }
@@ -200,10 +203,12 @@ double category_information(const GeneralizedFit& fit, double eta) {
 /// (McCullagh & Nelder 1989).
 Eigen::VectorXd expected_information(const Design& design, const GeneralizedFit& fit) {
   Eigen::VectorXd information(fit.linear_predictor.size());
+  std::optional<detail::FittedThresholds> thresholds;
+  if (fit.family == Family::cumulative) thresholds.emplace(fit);
   for (Index i = 0; i < information.size(); ++i) {
     const double eta = fit.linear_predictor[i];
     if (fit.family == Family::cumulative) {
-      information[i] = category_information(fit, eta);
+      information[i] = category_information(fit, *thresholds, i, eta);
     } else {
       const MeanAt at = mean_at(fit.link, eta);
       const double variance = variance_at(fit.family, at.mean, fit.dispersion);

@@ -35,11 +35,10 @@ double draw_poisson(double mean, RandomStream& stream) {
 
 }  // namespace
 
-double ResponseDistribution::cumulative_probability(Index /*row*/, Index category,
-                                                    double eta) const {
+double ResponseDistribution::cumulative_probability(Index row, Index category, double eta) const {
   if (category < 0) return 0;
-  if (category >= fit_.family_parameters.size()) return 1;
-  return mean_at(fit_.link, fit_.family_parameters[category] - eta).mean;
+  if (category + 1 >= thresholds_->categories()) return 1;
+  return mean_at(fit_.link, thresholds_->cut(row, category, eta)).mean;
 }
 
 double ResponseDistribution::draw(Index row, double eta, RandomStream& stream) const {

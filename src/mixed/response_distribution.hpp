@@ -3,6 +3,9 @@
 #include <rapport/base/random.hpp>
 #include <rapport/mixed/generalized.hpp>
 
+#include "ordinal_shape.hpp"
+#include <optional>
+
 namespace rapport::detail {
 
 /// The distribution of a row's response given its linear predictor, at the estimates of a fit.
@@ -10,7 +13,9 @@ namespace rapport::detail {
 class ResponseDistribution {
  public:
   ResponseDistribution(const Design& design, const GeneralizedFit& fit)
-      : design_(design), fit_(fit) {}
+      : design_(design), fit_(fit) {
+    if (fit.family == Family::cumulative) thresholds_.emplace(fit);
+  }
 
   /// Draws a response. Throws InvalidArgument where prior weights leave the distribution undefined.
   double draw(Index row, double eta, RandomStream& stream) const;
@@ -34,6 +39,7 @@ class ResponseDistribution {
 
   const Design& design_;
   const GeneralizedFit& fit_;
+  std::optional<FittedThresholds> thresholds_;
 };
 
 }  // namespace rapport::detail

@@ -50,6 +50,9 @@ void validate(const FitArguments& arguments) {
   if (arguments.replicates < 1) throw UsageError("--replicates: must be 1 or more");
   if (arguments.population && arguments.predict.empty())
     throw UsageError("--population: needs --predict NEW.csv");
+  if (arguments.family != "cumulative" && (arguments.thresholds != "flexible" ||
+                                           !arguments.nominal.empty() || !arguments.scale.empty()))
+    throw UsageError("--thresholds, --nominal and --scale need --family cumulative");
   if (arguments.quantile_residuals && is_gaussian(arguments))
     throw UsageError("--quantile-residuals: needs --family other than gaussian");
   if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");
@@ -207,6 +210,17 @@ void add_model_options(CLI::App& command, FitArguments& a) {
                   "gaussian, binomial, poisson, nbinom1, nbinom2, gamma, beta or cumulative")
       ->group(model);
   command.add_option("--link", a.link, "Link function (default: the family's)")->group(model);
+  command
+      .add_option("--thresholds", a.thresholds,
+                  "Of a cumulative model: flexible, symmetric or equidistant")
+      ->group(model);
+  command
+      .add_option("--nominal", a.nominal,
+                  "'TERMS' whose effects differ between thresholds (partial proportional odds)")
+      ->group(model);
+  command
+      .add_option("--scale", a.scale, "'TERMS' with effects on the log scale of a cumulative model")
+      ->group(model);
   command
       .add_option("--agq", a.agq,
                   "Points of adaptive Gauss-Hermite quadrature along each random effect (1: "

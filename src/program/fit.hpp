@@ -18,6 +18,9 @@ struct FitArguments {
   std::string family = "gaussian";
   std::string link;
   std::string agq = "1";
+  std::string thresholds = "flexible";
+  std::string nominal;
+  std::string scale;
   std::string residual = "independent";
   std::string variance = "constant";
   std::string df = "satterthwaite";

@@ -5,7 +5,10 @@
 
 #include "fit.hpp"
 #include "fit_extras.hpp"
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -20,8 +23,14 @@ GeneralizedOptions options_of(const FitArguments& arguments) {
                                 {{"logit", Link::logit},
                                  {"probit", Link::probit},
                                  {"cloglog", Link::cloglog},
-                                 {"log", Link::log}});
+                                 {"log", Link::log},
+                                 {"loglog", Link::loglog},
+                                 {"cauchit", Link::cauchit}});
   }
+  options.ordinal.thresholds = choose<Thresholds>("--thresholds", arguments.thresholds,
+                                                  {{"flexible", Thresholds::flexible},
+                                                   {"symmetric", Thresholds::symmetric},
+                                                   {"equidistant", Thresholds::equidistant}});
   return options;
 }
 
@@ -55,15 +64,73 @@ void set_quadrature(const FitArguments& arguments, GeneralizedOptions& options) 
 
 namespace {
 
+/// A model's numbers: the design, and what an ordinal response has beside it.
+struct FamilyDesign {
+  Design design;
+  GeneralizedOptions options;
+};
+
+/// The design of '~ TERMS' with the response of the model.
+Design effect_design(const Formula& formula, const std::string& terms, const std::string& option,
+                     const Table& table, const FitArguments& arguments) {
+  Formula effects = parse_formula("y ~ " + terms);
+  if (!effects.random.empty() || !effects.offsets.empty())
+    throw UsageError(option + ": \"" + terms + "\" must hold fixed terms only");
+  effects.response = formula.response;
+  return make_design(effects, table, design_options(arguments, ResponseKind::ordered));
+}
+
+/// Keeps the rows that every design uses.
+void keep_common_rows(const std::vector<Design*>& designs) {
+  std::vector<Index> common = designs.front()->rows;
+  for (const Design* design : designs) {
+    std::vector<Index> both;
+    std::set_intersection(common.begin(), common.end(), design->rows.begin(), design->rows.end(),
+                          std::back_inserter(both));
+    common = std::move(both);
+  }
+  for (Design* design : designs) {
+    if (design->rows == common) continue;
+    std::vector<Index> kept;
+    for (std::size_t i = 0; i < design->rows.size(); ++i)
+      if (std::binary_search(common.begin(), common.end(), design->rows[i]))
+        kept.push_back(static_cast<Index>(i));
+    const Index omitted = design->n_omitted + static_cast<Index>(design->rows.size() - kept.size());
+    *design = select(*design, kept);
+    design->n_omitted = omitted;
+  }
+}
+
+FamilyDesign make_family_design(const FitArguments& arguments, const Formula& formula,
+                                const Table& table) {
+  FamilyDesign made{.design = {}, .options = options_of(arguments)};
+  made.design =
+      make_design(formula, table, design_options(arguments, response_of(made.options.family)));
+  std::optional<Design> nominal;
+  std::optional<Design> scale;
+  std::vector<Design*> designs{&made.design};
+  if (!arguments.nominal.empty()) {
+    nominal = effect_design(formula, arguments.nominal, "--nominal", table, arguments);
+    designs.push_back(&*nominal);
+  }
+  if (!arguments.scale.empty()) {
+    scale = effect_design(formula, arguments.scale, "--scale", table, arguments);
+    designs.push_back(&*scale);
+  }
+  keep_common_rows(designs);
+  if (nominal) made.options.ordinal.nominal = effect_columns(*nominal, made.design);
+  if (scale) made.options.ordinal.scale = effect_columns(*scale, made.design);
+  return made;
+}
+
 /// A generalized model with everything that was asked of it.
 class FamilyFit {
  public:
-  FamilyFit(const FitArguments& arguments, const Formula& formula, const Table& table)
+  FamilyFit(const FitArguments& arguments, const Table& table, FamilyDesign made)
       : arguments_(arguments),
         table_(table),
-        options_(options_of(arguments)),
-        design_(
-            make_design(formula, table, design_options(arguments, response_of(options_.family)))),
+        options_(std::move(made.options)),
+        design_(std::move(made.design)),
         fit_(fit_generalized_model(design_, options_)),
         linear_(linear_part(design_, fit_)),
         inference_(fit_.fixed, arguments.common->level) {}
@@ -174,11 +241,11 @@ class FamilyFit {
 
   void add_comparison(Outcome& outcome) const {
     if (arguments_.against.empty()) return;
-    const Design other = make_design(parse_formula(arguments_.against), table_,
-                                     design_options(arguments_, response_of(options_.family)));
-    require_same_rows(design_, other);
+    const FamilyDesign other =
+        make_family_design(arguments_, parse_formula(arguments_.against), table_);
+    require_same_rows(design_, other.design);
     const LikelihoodRatioTest test =
-        likelihood_ratio_test(fit_, fit_generalized_model(other, options_));
+        likelihood_ratio_test(fit_, fit_generalized_model(other.design, other.options));
     outcome.result.set("likelihood_ratio", report::to_json(test));
     outcome.text += report::likelihood_ratio_text(test, arguments_.against);
   }
@@ -203,7 +270,7 @@ Outcome fit_generalized(const FitArguments& arguments, const Formula& formula, c
   }
   if (arguments.residual != "independent" || arguments.variance != "constant")
     throw UsageError("--residual and --variance need --family gaussian");
-  return FamilyFit(arguments, formula, table).outcome();
+  return FamilyFit(arguments, table, make_family_design(arguments, formula, table)).outcome();
 }
 
 }  // namespace rapport::program

@@ -1,3 +1,4 @@
+#include <rapport/math/distributions.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
@@ -16,6 +17,31 @@ Json other_parameters_json(const std::vector<OtherParameter>& parameters) {
                                  {"standard_error", parameter.standard_error}}));
   }
   return rows;
+}
+
+/// With a test against 0 by the normal.
+Json effects_json(const std::vector<OtherParameter>& parameters) {
+  Json rows = Json::array();
+  for (const OtherParameter& parameter : parameters) {
+    const double z = parameter.estimate / parameter.standard_error;
+    rows.push_back(Json::object({{"term", parameter.term},
+                                 {"estimate", parameter.estimate},
+                                 {"standard_error", parameter.standard_error},
+                                 {"statistic", z},
+                                 {"p_value", normal_p_value(z)}}));
+  }
+  return rows;
+}
+
+std::string effects_text(const std::string& title, const std::vector<OtherParameter>& parameters) {
+  if (parameters.empty()) return {};
+  std::vector<std::vector<std::string>> rows;
+  for (const OtherParameter& parameter : parameters) {
+    const double z = parameter.estimate / parameter.standard_error;
+    rows.push_back({parameter.term, number(parameter.estimate), number(parameter.standard_error),
+                    number(z), p_value(normal_p_value(z))});
+  }
+  return "\n" + title + "\n" + aligned({"", "b", "SE", "z", "p"}, rows);
 }
 
 Json named_numbers(const std::vector<std::pair<std::string, double>>& values) {
@@ -56,6 +82,11 @@ Json to_json(const MixedSummary& summary, const GeneralizedFit& fit) {
     json.set(member.first, member.second);
     if (member.first != "random_effects") continue;
     if (!fit.thresholds.empty()) json.set("thresholds", other_parameters_json(fit.thresholds));
+    if (!fit.threshold_parameters.empty())
+      json.set("threshold_parameters", other_parameters_json(fit.threshold_parameters));
+    if (!fit.nominal_effects.empty())
+      json.set("nominal_effects", effects_json(fit.nominal_effects));
+    if (!fit.scale_effects.empty()) json.set("scale_effects", effects_json(fit.scale_effects));
     if (!std::isnan(fit.dispersion)) {
       json.set("dispersion", fit.dispersion);
       json.set("dispersion_standard_error", fit.dispersion_standard_error);
@@ -99,6 +130,8 @@ std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& 
     }
     text += "\nThresholds\n" + aligned({"", "b", "SE"}, rows);
   }
+  text += effects_text("Effects on the thresholds (nominal)", fit.nominal_effects);
+  text += effects_text("Effects on the log of the scale", fit.scale_effects);
   if (!std::isnan(fit.dispersion)) {
     text += "\n  Dispersion " + number(fit.dispersion) + " (SE " +
             number(fit.dispersion_standard_error) + ")\n";

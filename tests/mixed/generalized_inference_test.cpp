@@ -178,6 +178,7 @@ TEST(GeneralizedSimulation, LargeMeansAndCategories) {
   fit.link = Link::logit;
   fit.fixed.estimate = Eigen::Vector2d(0, 0);
   fit.family_parameters = Eigen::Vector2d(-1, 0.5);
+  fit.thresholds = {{"1|2", -1, 0.1}, {"2|3", 0.5, 0.1}};
   const Eigen::VectorXd codes = simulate_responses(design, fit, Seed{3}).col(0);
   const double first = 1 / (1 + std::exp(1.0));
   EXPECT_NEAR((codes.array() == 0).cast<double>().mean(), first,

@@ -2,6 +2,7 @@
 
 #include <rapport/mixed/design.hpp>
 #include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/ordinal.hpp>
 
 #include <optional>
 #include <string>
@@ -40,8 +41,9 @@ struct GeneralizedOptions {
                                 ///< Laplace's approximation
   std::optional<double> quadrature_error =
       std::nullopt;  ///< as many points, from `quadrature_points` on, as change log L by no more
-  Index iterations = 200;      ///< of the outer search
-  bool random_effects = true;  ///< compute the modes and their conditional covariances
+  Index iterations = 200;       ///< of the outer search
+  OrdinalOptions ordinal = {};  ///< of Family::cumulative
+  bool random_effects = true;   ///< compute the modes and their conditional covariances
 };
 
 /// A parameter beside the fixed effects and the covariances, with its standard error.
@@ -62,8 +64,13 @@ struct [[nodiscard]] GeneralizedFit {
   Index quadrature_points;
   double quadrature_error;  ///< what more points changed log L by; NaN unless options ask for it
   FixedEffects fixed;
-  std::vector<OtherParameter> thresholds;  ///< "1|2", …: cumulative models only
-  double dispersion;                       ///< as the Family says; NaN where the family has none
+  std::vector<OtherParameter> thresholds;  ///< "1|2", …: cumulative models only; where nominal
+                                           ///< effects are 0
+  /// Of structured thresholds: "central", "spacing.1", …; empty for flexible ones.
+  std::vector<OtherParameter> threshold_parameters;
+  std::vector<OtherParameter> nominal_effects;  ///< "1|2.contact", …, by term, then threshold
+  std::vector<OtherParameter> scale_effects;    ///< on the log of the scale
+  double dispersion;  ///< as the Family says; NaN where the family has none
   double dispersion_standard_error;
   std::vector<RandomEffects> random;  ///< in the order of Design::random; `blups` are modes
   CriterionValue criterion;

@@ -8,8 +8,9 @@
 #include <vector>
 
 /// What inference.hpp offers of linear mixed models, for generalized ones. Parameters are named
-/// `sd(TERM|FACTOR)`, `cor(TERM1,TERM2|FACTOR)`, then thresholds ("1|2") or `dispersion`, then the
-/// fixed effects by their terms.
+/// `sd(TERM|FACTOR)`, `cor(TERM1,TERM2|FACTOR)`, then thresholds ("1|2", or their parameters
+/// where they are structured), nominal effects ("1|2.TERM") and scale effects ("scale(TERM)"), or
+/// `dispersion`, then the fixed effects by their terms.
 namespace rapport {
 
 /// Intervals that invert the likelihood ratio, re-optimised at every point (with the fit's own
