@@ -47,12 +47,13 @@
 #include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>
-#include <rapport/mixed/pooled_fit.hpp>
 #include <rapport/mixed/ordinal.hpp>
+#include <rapport/mixed/pooled_fit.hpp>
 #include <rapport/mixed/predict.hpp>
 #include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/r_squared.hpp>
 #include <rapport/mixed/residual.hpp>
+#include <rapport/mixed/response_scale.hpp>
 #include <rapport/mixed/saved_fit.hpp>
 #include <rapport/mixed/summary.hpp>
 #include <rapport/mixed/term_tests.hpp>

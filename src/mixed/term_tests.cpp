@@ -91,11 +91,18 @@ Eigen::MatrixXd dependence(const Design& design, const FixedEffects& fixed,
   return kept.householderQr().solve(Eigen::MatrixXd(design.fixed(Eigen::all, dropped)));
 }
 
+/// The intercept of a cumulative model is not dropped: thresholds take its place.
 std::vector<Index> dropped_columns(const Design& design, const FixedEffects& fixed) {
   std::vector<Index> dropped;
-  for (Index j = 0; j < design.fixed.cols(); ++j)
-    if (std::find(fixed.columns.begin(), fixed.columns.end(), j) == fixed.columns.end())
-      dropped.push_back(j);
+  for (Index j = 0; j < design.fixed.cols(); ++j) {
+    const std::string& name = design.fixed_terms[static_cast<std::size_t>(j)];
+    const bool kept =
+        std::find(fixed.columns.begin(), fixed.columns.end(), j) != fixed.columns.end();
+    const bool replaced =
+        name == "(Intercept)" &&
+        std::find(fixed.dropped.begin(), fixed.dropped.end(), name) == fixed.dropped.end();
+    if (!kept && !replaced) dropped.push_back(j);
+  }
   return dropped;
 }
 

@@ -52,7 +52,13 @@ void validate(const FitArguments& arguments) {
     throw UsageError("--population: needs --predict NEW.csv");
   if (arguments.family != "cumulative" && (arguments.thresholds != "flexible" ||
                                            !arguments.nominal.empty() || !arguments.scale.empty()))
-    throw UsageError("--thresholds, --nominal and --scale need --family cumulative");
+    throw UsageError(
+        "--thresholds, --nominal, --scale and --proportional-odds need --family cumulative");
+  if (arguments.averaged && is_gaussian(arguments))
+    throw UsageError("--averaged: needs --family other than gaussian");
+  if (arguments.averaged && arguments.predict.empty() && arguments.means.empty() &&
+      arguments.slopes.empty())
+    throw UsageError("--averaged: needs --predict, --means or --slopes");
   if (arguments.quantile_residuals && is_gaussian(arguments))
     throw UsageError("--quantile-residuals: needs --family other than gaussian");
   if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");
@@ -256,6 +262,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
       ->group(inference);
   command.add_option("--influence", a.influence, "Refit without each level of this factor")
       ->group(inference);
+  command
+      .add_flag("--proportional-odds", a.proportional_odds,
+                "Test each term of a cumulative model for nominal and scale effects")
+      ->group(inference);
   const std::string values = "Values";
   command.add_flag("--random-effects", a.random_effects, "BLUPs with conditional standard errors")
       ->group(values);
@@ -266,6 +276,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
       ->group(values);
   command.add_option("--predict", a.predict, "NEW.csv: predictions for its rows")->group(values);
   command.add_flag("--population", a.population, "Predict without the random effects")
+      ->group(values);
+  command
+      .add_flag("--averaged", a.averaged,
+                "Means, slopes and predictions of responses averaged over the random effects, too")
       ->group(values);
   command.add_option("--simulate", a.simulate, "Responses drawn from the fitted model")
       ->group(values);

@@ -21,6 +21,7 @@ struct FitArguments {
   std::string thresholds = "flexible";
   std::string nominal;
   std::string scale;
+  bool proportional_odds = false;
   std::string residual = "independent";
   std::string variance = "constant";
   std::string df = "satterthwaite";
@@ -33,6 +34,7 @@ struct FitArguments {
   bool quantile_residuals = false;
   std::string predict;
   bool population = false;
+  bool averaged = false;
   Index simulate = 0;
   std::string influence;
   std::string against;

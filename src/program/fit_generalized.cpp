@@ -1,4 +1,5 @@
 #include <rapport/mixed/generalized_inference.hpp>
+#include <rapport/mixed/response_scale.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
@@ -200,14 +201,38 @@ class FamilyFit {
     }
   }
 
+  /// On which scales responses are given beside the linear predictor, and what the members are
+  /// called.
+  struct Scale {
+    std::string name;
+    std::string title;
+    ResponseOptions options;
+  };
+  [[nodiscard]] std::vector<Scale> scales() const {
+    const double level = arguments_.common->level;
+    std::vector<Scale> all{{"response", "response", {Averaging::none, level}}};
+    if (arguments_.averaged)
+      all.push_back({"averaged", "response averaged over groups", {Averaging::groups, level}});
+    return all;
+  }
+
   void add_means(Outcome& outcome) const {
     if (arguments_.means.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.means, "--means");
     const MarginalMeans means =
         marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
-    outcome.result.set("means", report::means_json(means));
-    outcome.result.set("mean_differences", report::mean_differences_json(means));
+    Json rows = report::means_json(means);
+    Json differences = report::mean_differences_json(means);
     outcome.text += report::means_text(means);
+    for (const Scale& scale : scales()) {
+      const ResponseMeans responses =
+          response_means(design_, fit_, clause.first, clause.by, scale.options);
+      rows = report::with_means(rows, scale.name, responses.means);
+      differences = report::with_contrasts(differences, scale.name, responses.differences);
+      outcome.text += report::response_means_text(responses, "Means (" + scale.title + ")");
+    }
+    outcome.result.set("means", rows);
+    outcome.result.set("mean_differences", differences);
   }
 
   void add_slopes(Outcome& outcome) const {
@@ -216,18 +241,34 @@ class FamilyFit {
     const double level = arguments_.common->level;
     const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
                                               clause.by, clause.values, level);
-    outcome.result.set("slopes", report::slopes_json(slopes));
+    Json rows = report::slopes_json(slopes);
     if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
     outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
+    for (const Scale& scale : scales()) {
+      const std::vector<ResponseContrast> responses =
+          response_slopes(design_, fit_, clause.first, clause.by, clause.values, scale.options);
+      rows = report::with_contrasts(rows, scale.name, responses);
+      outcome.text += report::response_slopes_text(responses, "Slopes (" + scale.title + ")");
+    }
+    outcome.result.set("slopes", rows);
   }
 
   void add_predictions(Outcome& outcome) const {
     if (arguments_.predict.empty()) return;
+    const double level = arguments_.common->level;
     const Table rows = load_further_table(*arguments_.common, arguments_.predict);
-    const Predictions predictions = predict(
-        design_, fit_, rows,
-        {.population = arguments_.population, .confidence_level = arguments_.common->level});
-    show(outcome, "predictions", "Predictions (linear predictor)", report::to_json(predictions));
+    const Predictions linear = predict(
+        design_, fit_, rows, {.population = arguments_.population, .confidence_level = level});
+    Json predictions = report::to_json(linear);
+    const ResponsePredictions responses =
+        arguments_.population ? predict_response(design_, fit_, rows, {Averaging::none, level})
+                              : predict_conditional_response(design_, fit_, rows, level);
+    predictions = report::with_predictions(predictions, "response", responses);
+    if (arguments_.averaged)
+      predictions = report::with_predictions(
+          predictions, "averaged",
+          predict_response(design_, fit_, rows, {Averaging::groups, level}));
+    show(outcome, "predictions", "Predictions (linear predictor, then response)", predictions);
   }
 
   void add_influence(Outcome& outcome) const {
@@ -240,6 +281,12 @@ class FamilyFit {
   }
 
   void add_comparison(Outcome& outcome) const {
+    if (arguments_.proportional_odds) {
+      const std::vector<OrdinalTermTest> tests =
+          ordinal_term_tests(design_, fit_, arguments_.common->threads);
+      outcome.result.set("proportional_odds", report::to_json(tests));
+      outcome.text += report::ordinal_tests_text(tests);
+    }
     if (arguments_.against.empty()) return;
     const FamilyDesign other =
         make_family_design(arguments_, parse_formula(arguments_.against), table_);

@@ -139,6 +139,24 @@ std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& 
   return text;
 }
 
+Json to_json(const std::vector<OrdinalTermTest>& tests) {
+  Json rows = Json::array();
+  for (const OrdinalTermTest& test : tests)
+    rows.push_back(Json::object(
+        {{"term", test.term}, {"nominal", to_json(test.nominal)}, {"scale", to_json(test.scale)}}));
+  return rows;
+}
+
+std::string ordinal_tests_text(const std::vector<OrdinalTermTest>& tests) {
+  std::vector<std::vector<std::string>> rows;
+  for (const OrdinalTermTest& test : tests)
+    rows.push_back({test.term, number(test.nominal.statistic), number(test.nominal.df, 0),
+                    p_value(test.nominal.p_value), number(test.scale.statistic),
+                    number(test.scale.df, 0), p_value(test.scale.p_value)});
+  return "\nEqual effects at all thresholds? Equal scale?\n" +
+         aligned({"", "χ²", "df", "p", "scale χ²", "df", "p"}, rows);
+}
+
 std::string quantile_residuals_text(const QuantileResiduals& residuals) {
   return "\n  Quantile residuals: uniform? Kolmogorov D = " + number(residuals.statistic) + ", p " +
          p_value(residuals.p_value) + "\n";

@@ -42,4 +42,19 @@ MixedBootstrap parametric_bootstrap(const Design& design, const GeneralizedFit& 
 /// InvalidArgument if family, link, quadrature or observations differ.
 LikelihoodRatioTest likelihood_ratio_test(const GeneralizedFit& a, const GeneralizedFit& b);
 
+/// Tests of what a cumulative model takes for granted of one term.
+struct [[nodiscard]] OrdinalTermTest {
+  std::string term;
+  LikelihoodRatioTest nominal;  ///< that its effects are the same at all thresholds (proportional
+                                ///< odds, for the logit)
+  LikelihoodRatioTest scale;    ///< that it does not change the scale
+};
+
+/// Likelihood-ratio tests of every term of the fixed effects against the model in which it is
+/// nominal, or has scale effects, too. NaN where that model has no fit. Throws InvalidArgument for
+/// another family, or a design made by hand.
+[[nodiscard]] std::vector<OrdinalTermTest> ordinal_term_tests(const Design& design,
+                                                              const GeneralizedFit& fit,
+                                                              int threads = 1);
+
 }  // namespace rapport

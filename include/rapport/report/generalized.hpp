@@ -2,8 +2,10 @@
 
 #include <rapport/data/json.hpp>
 #include <rapport/mixed/generalized.hpp>
+#include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/residual.hpp>
+#include <rapport/mixed/response_scale.hpp>
 #include <rapport/mixed/summary.hpp>
 
 #include <string>
@@ -18,6 +20,20 @@ namespace rapport::report {
 [[nodiscard]] Json to_json(const MixedSummary& summary, const ResidualFit& fit);
 
 [[nodiscard]] Json to_json(const QuantileResiduals& residuals);
+[[nodiscard]] Json to_json(const std::vector<OrdinalTermTest>& tests);
+[[nodiscard]] std::string ordinal_tests_text(const std::vector<OrdinalTermTest>& tests);
+/// Adds to rows made from the same call on the scale of the linear predictor a member `name`: of
+/// one mean an object, of categories an array.
+[[nodiscard]] Json with_means(const Json& rows, const std::string& name,
+                              const std::vector<ResponseMean>& means);
+[[nodiscard]] Json with_contrasts(const Json& rows, const std::string& name,
+                                  const std::vector<ResponseContrast>& contrasts);
+[[nodiscard]] Json with_predictions(const Json& rows, const std::string& name,
+                                    const ResponsePredictions& predictions);
+/// Means and differences, or slopes, as a table.
+[[nodiscard]] std::string response_means_text(const ResponseMeans& means, const std::string& title);
+[[nodiscard]] std::string response_slopes_text(const std::vector<ResponseContrast>& slopes,
+                                               const std::string& title);
 
 [[nodiscard]] std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& fit);
 /// The test of uniformity in one line.
