@@ -91,19 +91,20 @@ Eigen::MatrixXd dependence(const Design& design, const FixedEffects& fixed,
   return kept.householderQr().solve(Eigen::MatrixXd(design.fixed(Eigen::all, dropped)));
 }
 
-/// The intercept of a cumulative model is not dropped: thresholds take its place.
 std::vector<Index> dropped_columns(const Design& design, const FixedEffects& fixed) {
   std::vector<Index> dropped;
-  for (Index j = 0; j < design.fixed.cols(); ++j) {
-    const std::string& name = design.fixed_terms[static_cast<std::size_t>(j)];
-    const bool kept =
-        std::find(fixed.columns.begin(), fixed.columns.end(), j) != fixed.columns.end();
-    const bool replaced =
-        name == "(Intercept)" &&
-        std::find(fixed.dropped.begin(), fixed.dropped.end(), name) == fixed.dropped.end();
-    if (!kept && !replaced) dropped.push_back(j);
-  }
+  for (Index j = 0; j < design.fixed.cols(); ++j)
+    if (std::find(fixed.columns.begin(), fixed.columns.end(), j) == fixed.columns.end())
+      dropped.push_back(j);
   return dropped;
+}
+
+/// The intercept of a cumulative model, whose place the thresholds take, is no column that was
+/// dropped.
+bool is_replaced_intercept(const Design& design, const FixedEffects& fixed, Index column) {
+  const std::string& name = design.fixed_terms[static_cast<std::size_t>(column)];
+  return name == "(Intercept)" &&
+         std::find(fixed.dropped.begin(), fixed.dropped.end(), name) == fixed.dropped.end();
 }
 
 /// The combinations of the rows that do not depend on how the dropped columns are resolved, over
@@ -160,7 +161,9 @@ std::vector<TermTest> type3_tests(const Design& design, const FixedEffects& fixe
 
 Eigen::VectorXd estimable_weights(const Design& design, const FixedEffects& fixed,
                                   const VectorView& weights) {
-  const std::vector<Index> dropped = dropped_columns(design, fixed);
+  std::vector<Index> dropped;
+  for (const Index column : dropped_columns(design, fixed))
+    if (!is_replaced_intercept(design, fixed, column)) dropped.push_back(column);
   const Eigen::VectorXd kept = weights(fixed.columns);
   if (dropped.empty()) return kept;
   const Eigen::VectorXd ambiguity =
