@@ -119,6 +119,8 @@ class CrossedCrossProducts final : public CrossProducts {
   [[nodiscard]] Eigen::MatrixXd estimated_information(const Sweep& sweep) const;
   [[nodiscard]] Probes make_probes(const Sweep& sweep) const;
   [[nodiscard]] double probe_sum(const Sweep& sweep, const Probes& probes, Index k, Index l) const;
+  [[nodiscard]] double scalar_probe_sum(const Sweep& sweep, const Probes& probes, Index target,
+                                        Index source) const;
   [[nodiscard]] Eigen::MatrixXd own_block(const Sweep& sweep, Index level, Index group) const;
   [[nodiscard]] const RootLevel& level_of(Index coordinate) const;
 

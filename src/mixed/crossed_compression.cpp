@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string>
 
 namespace rapport {
@@ -59,8 +60,8 @@ MetNodes find_met(const ModelColumns& columns, const std::vector<Index>& first_n
   return met;
 }
 
-/// Nodes that one leaf meets are neighbours.
-LowerGraph neighbours_of(const MetNodes& met, Index nodes) {
+/// Nodes that one leaf meets are neighbours; none if there are more than `most` pairs.
+std::optional<LowerGraph> neighbours_of(const MetNodes& met, Index nodes, double most) {
   std::vector<Index> begin(at(nodes + 1), 0);
   for (const std::int32_t node : met.nodes) ++begin[static_cast<std::size_t>(node) + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
@@ -84,8 +85,18 @@ LowerGraph neighbours_of(const MetNodes& met, Index nodes) {
       }
     }
     graph.begin.push_back(static_cast<Index>(graph.neighbours.size()));
+    if (static_cast<double>(graph.neighbours.size()) > most) return std::nullopt;
   }
   return graph;
+}
+
+SupernodalPattern pattern_of(const MetNodes& met, const std::vector<Index>& sizes) {
+  const auto nodes = static_cast<Index>(sizes.size());
+  const double pairs = 0.5 * static_cast<double>(nodes) * static_cast<double>(nodes);
+  if (std::accumulate(sizes.begin(), sizes.end(), Index{0}) > SupernodalPattern::small)
+    if (const auto graph = neighbours_of(met, nodes, SupernodalPattern::filled * pairs))
+      return {*graph, sizes};
+  return SupernodalPattern(sizes);
 }
 
 void require_memory(const SupernodalPattern& root) {
@@ -116,9 +127,8 @@ std::shared_ptr<const CrossedCrossProducts::Layout> CrossedCrossProducts::make_l
     sizes.insert(sizes.end(), at(columns.levels[l].n_groups), size);
     layout->levels.push_back({size, columns.levels[l].n_groups, {}});
   }
-  const auto nodes = static_cast<Index>(sizes.size());
-  const MetNodes met = find_met(columns, first_node, nodes);
-  layout->root = SupernodalPattern(neighbours_of(met, nodes), sizes);
+  const MetNodes met = find_met(columns, first_node, static_cast<Index>(sizes.size()));
+  layout->root = pattern_of(met, sizes);
   require_memory(layout->root);
 
   const Index n = layout->root.columns();

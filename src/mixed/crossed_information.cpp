@@ -23,13 +23,18 @@ void mirror(MatrixXd& matrix) {
   matrix.triangularView<Eigen::StrictlyUpper>() = matrix.transpose();
 }
 
-/// 1 or −1, the same for the same arguments (SplitMix64: Steele, Lea & Flood 2014).
-double random_sign(std::uint64_t level, std::uint64_t group, std::uint64_t probe) {
-  std::uint64_t x = (level << 52) + (probe << 40) + group + 1;
-  x *= 0x9e3779b97f4a7c15U;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return ((x ^ (x >> 31)) & 1) == 0 ? 1 : -1;
+/// 1 and −1 (the bits of SplitMix64: Steele, Lea & Flood 2014).
+MatrixXd random_signs(Index rows, Index columns, Index level) {
+  MatrixXd result(rows, columns);
+  for (Index j = 0; j < columns; ++j) {
+    std::uint64_t x = (static_cast<std::uint64_t>(level) << 40) + static_cast<std::uint64_t>(j) + 1;
+    x *= 0x9e3779b97f4a7c15U;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    x ^= x >> 31;
+    for (Index i = 0; i < rows; ++i, x >>= 1) result(i, j) = (x & 1) == 0 ? 1 : -1;
+  }
+  return result;
 }
 
 /// Where E of a coordinate is 1.
@@ -139,20 +144,24 @@ struct CrossedCrossProducts::Probes {
     Index count;  ///< vectors an effect
     bool exact;
   };
-  std::vector<Set> sets;  ///< of each level
-  MatrixXd leaves;        ///< vectors × q·leaves
-  MatrixXd root;          ///< vectors × columns
+  std::vector<Set> sets;        ///< of each level
+  std::vector<MatrixXd> signs;  ///< of each level: vectors × groups, empty where exact
+  MatrixXd leaves;              ///< vectors × q·leaves
+  MatrixXd root;                ///< vectors × columns
 
-  [[nodiscard]] double at_group(const Set& set, Index vector, Index group, Index level) const {
-    if (set.exact) return vector == group ? 1 : 0;
-    return random_sign(static_cast<std::uint64_t>(level), static_cast<std::uint64_t>(group),
-                       static_cast<std::uint64_t>(vector));
+  /// The values of one level's vectors at a group.
+  void values_at(Index level, Index group, VectorXd& values) const {
+    const Set& set = sets[at(level)];
+    if (set.exact)
+      values = VectorXd::Unit(set.count, group);
+    else
+      values = signs[at(level)].col(group);
   }
 };
 
 CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& sweep) const {
   constexpr Index few = 64;
-  constexpr Index signs = 16;
+  constexpr Index signs = 8;
   const Index q = leaf_size_;
   Probes probes;
   Index rows = 0;
@@ -161,6 +170,7 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
     const bool exact = groups * structure_.size(level) <= few;
     probes.sets.push_back({rows, exact ? groups : signs, exact});
     rows += probes.sets.back().count * structure_.size(level);
+    probes.signs.push_back(exact ? MatrixXd() : random_signs(signs, groups, level));
   }
   // g of S⁻¹g: Λ⁻¹f of the root's effects, −Λ'Σb'f of the leaves'.
   MatrixXd g = MatrixXd::Zero(rows, layout_->root.columns());
@@ -168,7 +178,7 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
   VectorXd f(own.count);
   probes.leaves = MatrixXd::Zero(rows, q * n_leaves());
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    for (Index i = 0; i < own.count; ++i) f[i] = probes.at_group(own, i, leaf, 0);
+    probes.values_at(0, leaf, f);
     for (Index j = 0; j < q; ++j) {
       for (Index i = 0; i < q; ++i)
         probes.leaves.col(leaf * q + i).segment(j * own.count, own.count) =
@@ -186,11 +196,12 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
     const Probes::Set& set = probes.sets[l + 1];
     inverse_factors.emplace_back(sweep.factors[l + 1].triangularView<Eigen::Lower>().solve(
         MatrixXd::Identity(level.size, level.size)));
-    for (Index group = 0; group < level.n_groups; ++group)
-      for (Index i = 0; i < set.count; ++i)
-        for (Index j = 0; j < level.size; ++j)
-          w.block(level.column[at(group)], set.first + j * set.count + i, level.size, 1) +=
-              probes.at_group(set, i, group, number) * inverse_factors.back().col(j);
+    for (Index group = 0; group < level.n_groups; ++group) {
+      probes.values_at(number, group, f);
+      for (Index j = 0; j < level.size; ++j)
+        w.block(level.column[at(group)], set.first + j * set.count, level.size, set.count) +=
+            inverse_factors.back().col(j) * f.transpose();
+    }
   }
   MatrixXd right = w;
   right.leftCols(own.count * q).setZero();
@@ -238,6 +249,8 @@ double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes,
   const Index groups = leaf ? n_leaves() : layout_->levels[at(target.level - 1)].n_groups;
   // Diagonal blocks of A are known: their share is taken out of what is estimated.
   const bool known = !set.exact && target.level == source.level;
+  if (size == 1 && structure_.size(source.level) == 1)
+    return scalar_probe_sum(sweep, probes, target.level, source.level);
   const UnitEntries e(structure_.coordinates()[at(k)]);
   const UnitEntries f(source);
   MatrixXd y(size, 2);
@@ -252,8 +265,7 @@ double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes,
         const Index effect = side == 0 ? source.row : source.column;
         const Index row = set.first + effect * set.count + vector;
         y.col(side) = all.row(row).segment(first, size).transpose();
-        if (known)
-          y.col(side) -= probes.at_group(set, vector, group, source.level) * block.col(effect);
+        if (known) y.col(side) -= probes.signs[at(source.level)](vector, group) * block.col(effect);
       }
       for (std::size_t i = 0; i < e.count; ++i)
         sum += y(e.entry[i][0], 0) * y(e.entry[i][1], 1) * static_cast<double>(f.count);
@@ -266,6 +278,35 @@ double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes,
     sum += quadratic_trace(sweep.units[at(k)] * block, sweep.units[at(l)] * block);
   }
   return sum;
+}
+
+double CrossedCrossProducts::scalar_probe_sum(const Sweep& sweep, const Probes& probes,
+                                              Index target, Index source) const {
+  const Probes::Set& set = probes.sets[at(source)];
+  const bool known = !set.exact && target == source;
+  const Index groups = target == 0 ? n_leaves() : layout_->levels[at(target - 1)].n_groups;
+  double sum = 0;
+  double own = 0;
+  VectorXd y(set.count);
+  for (Index group = 0; group < groups; ++group) {
+    y = target == 0 ? probes.leaves.col(group).segment(set.first, set.count)
+                    : probes.root.col(layout_->levels[at(target - 1)].column[at(group)])
+                          .segment(set.first, set.count);
+    if (known) {
+      double block = 0;
+      if (target == 0) {
+        block = sweep.leaf_a(0, group) - sweep.leaf_spread(0, group);
+      } else {
+        const double lambda = sweep.factors[at(target)](0, 0);
+        block = (1 - sweep.inverse.diagonal(layout_->levels[at(target - 1)].column[at(group)])) /
+                (lambda * lambda);
+      }
+      y -= block * probes.signs[at(source)].col(group);
+      own += block * block;
+    }
+    sum += y.squaredNorm();
+  }
+  return set.exact ? sum : own + sum / static_cast<double>(set.count);
 }
 
 MatrixXd CrossedCrossProducts::estimated_information(const Sweep& sweep) const {

@@ -86,8 +86,9 @@ bool factor_small(DenseBlock a) {
   return true;
 }
 
-void invert_small(const MatrixView& lower, DenseBlock inverse) {
+MatrixXd inverse_of_small(const MatrixView& lower) {
   const Index n = lower.rows();
+  MatrixXd inverse = MatrixXd::Zero(n, n);
   for (Index j = 0; j < n; ++j) {
     auto column = inverse.col(j);
     column[j] = 1;
@@ -96,31 +97,7 @@ void invert_small(const MatrixView& lower, DenseBlock inverse) {
       column.tail(n - k - 1) -= column[k] * lower.col(k).tail(n - k - 1);
     }
   }
-}
-
-/// `inverse` is zero before.
-void invert_lower(const MatrixView& lower, DenseBlock inverse) {
-  const Index n = lower.rows();
-  if (n <= small) return invert_small(lower, inverse);
-  const Index k = half_of(n);
-  invert_lower(lower.topLeftCorner(k, k), inverse.topLeftCorner(k, k));
-  invert_lower(lower.bottomRightCorner(n - k, n - k), inverse.bottomRightCorner(n - k, n - k));
-  MatrixXd product = MatrixXd::Zero(n - k, k);
-  add_times_lower(product, 1, lower.bottomLeftCorner(n - k, k), inverse.topLeftCorner(k, k));
-  add_lower_times(inverse.bottomLeftCorner(n - k, k), -1, inverse.bottomRightCorner(n - k, n - k),
-                  product);
-}
-
-/// c += R'R, lower triangle.
-void add_gram_of_lower(DenseBlock c, const MatrixView& r) {
-  const Index n = r.rows();
-  if (n <= 4 * small) return add_transposed_product(c, 1, r, r);
-  const Index k = half_of(n);
-  add_gram_of_lower(c.topLeftCorner(k, k), r.topLeftCorner(k, k));
-  add_lower_gram(c.topLeftCorner(k, k), r.bottomLeftCorner(n - k, k));
-  add_transposed_lower_times(c.bottomLeftCorner(n - k, k), r.bottomRightCorner(n - k, n - k),
-                             r.bottomLeftCorner(n - k, k));
-  add_gram_of_lower(c.bottomRightCorner(n - k, n - k), r.bottomRightCorner(n - k, n - k));
+  return inverse;
 }
 
 }  // namespace
@@ -175,8 +152,7 @@ bool factor_panel(DenseBlock panel) {
   if (n <= small) {
     if (rows <= 2 * small) return factor_small(panel);
     if (!factor_small(panel.topRows(n))) return false;
-    MatrixXd inverse = MatrixXd::Zero(n, n);
-    invert_small(panel.topRows(n), inverse);
+    const MatrixXd inverse = inverse_of_small(panel.topRows(n));
     const MatrixXd below = panel.bottomRows(rows - n);
     panel.bottomRows(rows - n).setZero();
     add_product_transposed(panel.bottomRows(rows - n), 1, below, inverse);
@@ -192,16 +168,38 @@ bool factor_panel(DenseBlock panel) {
   return factor_panel(panel.bottomRightCorner(rows - k, n - k));
 }
 
-MatrixXd inverse_of_lower(const MatrixView& lower) {
-  MatrixXd inverse = MatrixXd::Zero(lower.rows(), lower.rows());
-  invert_lower(lower, inverse);
-  return inverse;
+void invert_lower(DenseBlock lower) {
+  const Index n = lower.rows();
+  if (n <= small) {
+    lower = inverse_of_small(lower);
+    return;
+  }
+  const Index k = half_of(n);
+  invert_lower(lower.topLeftCorner(k, k));
+  invert_lower(lower.bottomRightCorner(n - k, n - k));
+  auto corner = lower.bottomLeftCorner(n - k, k);
+  MatrixXd product = MatrixXd::Zero(n - k, k);
+  add_times_lower(product, 1, corner, lower.topLeftCorner(k, k));
+  corner.setZero();
+  add_lower_times(corner, -1, lower.bottomRightCorner(n - k, n - k), product);
 }
 
-MatrixXd lower_gram(const MatrixView& lower) {
-  MatrixXd gram = MatrixXd::Zero(lower.rows(), lower.rows());
-  add_gram_of_lower(gram, lower);
-  return gram;
+void square_lower(DenseBlock lower) {
+  const Index n = lower.rows();
+  if (n <= 4 * small) {
+    const MatrixXd copy = lower;
+    lower.setZero();
+    add_transposed_product(lower, 1, copy, copy);
+    return;
+  }
+  const Index k = half_of(n);
+  auto corner = lower.bottomLeftCorner(n - k, k);
+  square_lower(lower.topLeftCorner(k, k));
+  add_lower_gram(lower.topLeftCorner(k, k), corner);
+  const MatrixXd copy = corner;
+  corner.setZero();
+  add_transposed_lower_times(corner, lower.bottomRightCorner(n - k, n - k), copy);
+  square_lower(lower.bottomRightCorner(n - k, n - k));
 }
 
 void solve_lower_triangle(const MatrixView& lower, DenseBlock x) {

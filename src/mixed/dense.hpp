@@ -22,10 +22,11 @@ void add_lower_square(DenseBlock c, double alpha, const MatrixView& a);
 /// Replaces the lower triangle of the square on top by its Cholesky factor L and the rows B below
 /// by BL⁻ᵀ; what stands above the diagonal is undefined. False if it is not positive definite.
 [[nodiscard]] bool factor_panel(DenseBlock panel);
-/// L⁻¹ of the lower triangle of a square, with zeros above.
-[[nodiscard]] Eigen::MatrixXd inverse_of_lower(const MatrixView& lower);
-/// The lower triangle of R'R for a lower triangular R; what stands above is undefined.
-[[nodiscard]] Eigen::MatrixXd lower_gram(const MatrixView& lower);
+/// Replaces a lower triangular L, with zeros above, by L⁻¹.
+void invert_lower(DenseBlock lower);
+/// Replaces a lower triangular R, with zeros above, by the lower triangle of R'R; what stands above
+/// is undefined.
+void square_lower(DenseBlock lower);
 /// x := L⁻¹x for the lower triangle of a square.
 void solve_lower_triangle(const MatrixView& lower, DenseBlock x);
 /// x := L⁻ᵀx.

@@ -5,6 +5,7 @@
 #include <Eigen/Eigenvalues>
 
 #include "model.hpp"
+#include "model_parts.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -211,6 +212,11 @@ std::optional<Criterion> parse_criterion(std::string_view text) {
   return std::nullopt;
 }
 
+VectorXd start_theta(const MixedModel::Data& data) {
+  if (data.products->has_moments()) return VectorXd::Zero(data.structure.n_parameters());
+  return identity_theta(data.structure);
+}
+
 MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& optimum,
                       const FitOptions& options) {
   const std::vector<MatrixXd> factors = data.structure.factors(optimum.theta);
@@ -241,9 +247,13 @@ MixedFit MixedModel::fit(const FitOptions& options) const {
     throw InvalidArgument("fit: `iterations` is negative; at least 0 is required");
   const Objective objective(*data_->products, data_->structure, options.criterion,
                             data_->observations);
-  return describe_fit(
-      *data_, minimize_criterion(objective, identity_theta(data_->structure), options.iterations),
-      options);
+  const CriterionOptimum optimum =
+      minimize_criterion(objective, start_theta(*data_), options.iterations);
+  // Without residual variance the search runs away; a model with moments has not looked for that.
+  constexpr double far = 1e3;
+  if (data_->products->has_moments() && optimum.theta.lpNorm<Eigen::Infinity>() > far)
+    require_residual_variance(*data_);
+  return describe_fit(*data_, optimum, options);
 }
 
 MixedFit fit_mixed_model(const Design& design, const FitOptions& options) {

@@ -51,6 +51,9 @@ struct MixedModel::Data {
   [[nodiscard]] Index rank() const { return static_cast<Index>(fixed_terms.size()); }
 };
 
+/// Where a search starts.
+[[nodiscard]] Eigen::VectorXd start_theta(const MixedModel::Data& data);
+
 /// The result of a search, in the user's units.
 MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& optimum,
                       const FitOptions& options);

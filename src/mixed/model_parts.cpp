@@ -136,20 +136,21 @@ double residual_sum(const MixedModel::Data& data, double scale) {
 }  // namespace
 
 void check_residual(const MixedModel::Data& data, double raw_sum) {
-  constexpr double huge = 1e6;       // of random effects, in units of their errors
-  constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
-  const double total = residual_sum(data, 0);
-  if (total <= 1e-15 * raw_sum)
+  if (residual_sum(data, 0) <= 1e-15 * raw_sum)
     throw DataError(
         "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
         "for a mixed model");
-  if (data.terms.empty()) return;
-  if (residual_sum(data, huge) <= nothing * total)
-    throw DataError(
-        "fit_mixed_model: the response does not vary within the levels of " +
-        data.terms.front().factor +
-        " beyond its fixed effects, so that there is no residual variance; a model of one row a "
-        "level is required");
+  if (!data.products->has_moments()) require_residual_variance(data);
+}
+
+void require_residual_variance(const MixedModel::Data& data) {
+  constexpr double huge = 1e6;       // of random effects, in units of their errors
+  constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
+  if (data.terms.empty() || residual_sum(data, huge) > nothing * residual_sum(data, 0)) return;
+  throw DataError("fit_mixed_model: the response does not vary within the levels of " +
+                  data.terms.front().factor +
+                  " beyond its fixed effects, so that there is no residual variance; a model of "
+                  "one row a level is required");
 }
 
 void standardize_effects(MixedModel::Data& data) {

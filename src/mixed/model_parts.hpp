@@ -66,8 +66,12 @@ constexpr double independent_share = 1e-8;
 void standardize_effects(MixedModel::Data& data);
 
 /// Refuses a response that X, or X and the groups, explain without residual. `raw_sum` is the sum
-/// of its squares on the internal scale.
+/// of its squares on the internal scale. Where CrossProducts::has_moments(), the groups are left to
+/// require_residual_variance() after a search that ran away.
 void check_residual(const MixedModel::Data& data, double raw_sum);
+
+/// Refuses a response that X and the groups explain without residual.
+void require_residual_variance(const MixedModel::Data& data);
 
 /// Refuses a grouping factor of m levels with q effects each among n rows.
 void check_factor(const std::string& factor, Index m, Index q, Index n);

@@ -210,10 +210,13 @@ class Search {
 
   void try_least_squares() {
     const VectorXd psi = psi_of_theta(objective_.structure(), here_.theta);
-    const VectorXd candidate = theta_of_psi(
-        objective_.structure(), least_squares_psi(objective_, psi, here_.value, here_.derivatives));
+    const VectorXd better = least_squares_psi(objective_, psi, here_.value, here_.derivatives);
+    const bool from_zero = here_.theta.isZero(0);  // where slopes in θ tell nothing: leave it
+    const VectorXd candidate = from_zero && better == psi
+                                   ? identity_theta(objective_.structure())
+                                   : theta_of_psi(objective_.structure(), better);
     const ProfiledValue value = evaluate(candidate);
-    if (value.criterion < here_.value.criterion) move_to(candidate, value);
+    if (value.criterion < here_.value.criterion || from_zero) move_to(candidate, value);
   }
 
   /// Newton in a trust region; sets `converged`.
@@ -227,7 +230,7 @@ class Search {
       const bool interior = step.norm() < 0.99 * radius;
       const double rounding = 4e-15 * std::max(1.0, std::abs(here_.value.criterion));
       here_.certificate.predicted_decrease = predicted;
-      if (interior && predicted <= rounding) {
+      if (interior && predicted <= 10 * rounding) {
         here_.converged = true;
         return;
       }
@@ -332,6 +335,7 @@ CriterionOptimum minimize_criterion(const Objective& objective, const VectorXd& 
   constexpr int escapes = 10;
   Search search(objective, start);
   if (start.size() == 0) return search.result();
+  if (start.isZero(0)) search.try_least_squares();
   search.try_least_squares();
   for (int escape = 0; escape < escapes; ++escape) {
     search.descend(iterations);

@@ -37,8 +37,7 @@ VectorXd replicate_parameters(const MixedModel::Data& data, const InternalParame
   const std::unique_ptr<CrossProducts> drawn =
       data.products->simulate(truth.factors, truth.coefficients, truth.sigma, stream);
   const Objective objective(*drawn, data.structure, criterion, data.observations);
-  const CriterionOptimum optimum =
-      minimize_criterion(objective, identity_theta(data.structure), 200);
+  const CriterionOptimum optimum = minimize_criterion(objective, start_theta(data), 200);
   const MixedFit fit =
       describe_fit(data, optimum, {.criterion = criterion, .random_effects = false});
   singular = fit.optimizer.singular;

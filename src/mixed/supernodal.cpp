@@ -115,23 +115,23 @@ SupernodalMatrix SupernodalMatrix::selected_inverse() const {
     const ConstPanel own = panel(s);
     const Index w = s.width;
     const Index below = s.below();
-    const MatrixXd root = inverse_of_lower(own.topRows(w));
     Panel out = inverse.panel(s);
+    auto square = out.topRows(w);
+    square = own.topRows(w).triangularView<Eigen::Lower>();
+    invert_lower(square);
     MatrixXd corner;
+    MatrixXd ratio;  // L_below L_own⁻¹
     if (below > 0) {
       MatrixXd& front = fronts[at(s.parent)];
       corner = gather(front, pattern_->places(s), below);
       if (children[at(s.parent)].front() == k) front.resize(0, 0);
-      MatrixXd ratio = MatrixXd::Zero(below, w);  // L_below L_own⁻¹
-      add_product(ratio, 1, own.bottomRows(below), root);
+      ratio = MatrixXd::Zero(below, w);
+      add_product(ratio, 1, own.bottomRows(below), square);
       add_product(out.bottomRows(below), -1, corner, ratio);
-      MatrixXd square = lower_gram(root);
-      add_transposed_product(square, -1, ratio, out.bottomRows(below));
-      out.topRows(w) = square;
-    } else {
-      out.topRows(w) = lower_gram(root);
     }
-    out.topRows(w).triangularView<Eigen::StrictlyUpper>() = out.topRows(w).transpose();
+    square_lower(square);
+    if (below > 0) add_transposed_product(square, -1, ratio, out.bottomRows(below));
+    square.triangularView<Eigen::StrictlyUpper>() = square.transpose();
     if (children[k].empty()) continue;
     MatrixXd& front = fronts[k];
     front.resize(s.n_rows, s.n_rows);

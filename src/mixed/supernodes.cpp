@@ -168,15 +168,8 @@ std::vector<NodeRun> find_runs(const Adjacency& adjacency, const std::vector<Ind
 }  // namespace
 
 SupernodalPattern::SupernodalPattern(const LowerGraph& graph, const std::vector<Index>& sizes) {
-  constexpr Index small = 384;
-  constexpr double filled = 0.35;
   const Index n = graph.nodes();
   columns_ = std::accumulate(sizes.begin(), sizes.end(), Index{0});
-  const double pairs = 0.5 * static_cast<double>(n) * static_cast<double>(n);
-  if (columns_ <= small || static_cast<double>(graph.neighbours.size()) > filled * pairs) {
-    make_single(sizes);
-    return;
-  }
   std::vector<Index> order = minimum_degree_order(graph);
   const std::vector<Index> post = postorder(elimination_tree(Adjacency(graph, inverse_of(order))));
   std::vector<Index> settled;
@@ -213,11 +206,10 @@ SupernodalPattern::SupernodalPattern(const LowerGraph& graph, const std::vector<
   find_places();
 }
 
-void SupernodalPattern::make_single(const std::vector<Index>& sizes) {
-  Index column = 0;
+SupernodalPattern::SupernodalPattern(const std::vector<Index>& sizes) {
   for (const Index size : sizes) {
-    first_column_.push_back(column);
-    column += size;
+    first_column_.push_back(columns_);
+    columns_ += size;
   }
   rows_.resize(at(columns_));
   std::iota(rows_.begin(), rows_.end(), 0);

@@ -20,7 +20,7 @@ struct LowerGraph {
 /// several columns. Nodes are put into an order that saves fill (approximate minimum degree:
 /// Amestoy, Davis & Duff 1996), and columns with the same rows below are gathered in supernodes
 /// (Liu, Ng & Peyton 1993), a few zeros being stored for wider ones. A small or well-filled matrix
-/// is one supernode.
+/// had better be one supernode.
 class SupernodalPattern {
  public:
   /// Columns first … first + width − 1. Its panel of values, n_rows × width by columns, has the
@@ -36,8 +36,14 @@ class SupernodalPattern {
     [[nodiscard]] Index below() const { return n_rows - width; }
   };
 
+  /// Up to how many columns, and from how large a share of all pairs of nodes, a matrix is one
+  /// supernode.
+  static constexpr Index small = 384;
+  static constexpr double filled = 0.35;
+
   SupernodalPattern() = default;
-  /// `sizes`: columns of each node.
+  /// One supernode. `sizes`: columns of each node.
+  explicit SupernodalPattern(const std::vector<Index>& sizes);
   SupernodalPattern(const LowerGraph& graph, const std::vector<Index>& sizes);
 
   [[nodiscard]] Index columns() const { return columns_; }
@@ -58,7 +64,6 @@ class SupernodalPattern {
   [[nodiscard]] Index place(Index row, Index column) const;
 
  private:
-  void make_single(const std::vector<Index>& sizes);
   void find_places();
 
   Index columns_ = 0;

@@ -74,7 +74,8 @@ struct CriterionOptimum {
 };
 
 /// Newton steps in a trust region from `start`, which is improved by one step of iterated
-/// generalised least squares if that helps. At the end the criterion's slope along directions of no
+/// generalised least squares if that helps; two from θ = 0, where CrossProducts::has_moments() makes
+/// the first one cheap. At the end the criterion's slope along directions of no
 /// variance is looked at: a search that ended in a saddle goes on.
 CriterionOptimum minimize_criterion(const Objective& objective, const Eigen::VectorXd& start,
                                     Index iterations);
