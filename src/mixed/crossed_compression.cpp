@@ -3,6 +3,7 @@
 #include "crossed.hpp"
 #include "node.hpp"
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -37,7 +38,7 @@ struct SortedRows {
   }
 };
 
-/// The nodes (groups of the root's levels) that each leaf meets.
+/// The nodes (groups of the root's levels) that each leaf meets, ascending.
 struct MetNodes {
   std::vector<Index> begin = {0};
   std::vector<std::int32_t> nodes;
@@ -55,35 +56,60 @@ MetNodes find_met(const ModelColumns& columns, const std::vector<Index>& first_n
         seen[at(node)] = leaf;
         met.nodes.push_back(static_cast<std::int32_t>(node));
       }
+    std::sort(met.nodes.begin() + met.begin.back(), met.nodes.end());
     met.begin.push_back(static_cast<Index>(met.nodes.size()));
   }
   return met;
 }
 
+/// A set of small numbers that gives them back in ascending order: a bit each, and a bit for every
+/// word that has one.
+class BitSet {
+ public:
+  explicit BitSet(Index n) : words_(at(n / 64 + 1), 0), filled_(at(n / 4096 + 1), 0) {}
+
+  void insert(std::int32_t i) {
+    const auto word = static_cast<std::size_t>(i) >> 6;
+    words_[word] |= std::uint64_t{1} << (i & 63);
+    filled_[word >> 6] |= std::uint64_t{1} << (word & 63);
+  }
+  void move_to(std::vector<std::int32_t>& out) {
+    for (std::size_t f = 0; f < filled_.size(); ++f)
+      for (; filled_[f] != 0; filled_[f] &= filled_[f] - 1) {
+        const std::size_t word = (f << 6) + static_cast<std::size_t>(std::countr_zero(filled_[f]));
+        for (; words_[word] != 0; words_[word] &= words_[word] - 1)
+          out.push_back(static_cast<std::int32_t>(
+              (word << 6) + static_cast<std::size_t>(std::countr_zero(words_[word]))));
+      }
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> filled_;
+};
+
 /// Nodes that one leaf meets are neighbours; none if there are more than `most` pairs.
 std::optional<LowerGraph> neighbours_of(const MetNodes& met, Index nodes, double most) {
+  // Where each node stands in the leaves' lists.
   std::vector<Index> begin(at(nodes + 1), 0);
   for (const std::int32_t node : met.nodes) ++begin[static_cast<std::size_t>(node) + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   std::vector<Index> next(begin.begin(), begin.end() - 1);
-  std::vector<std::int32_t> leaves(met.nodes.size());
+  struct Stand {
+    Index first;
+    Index end;
+  };
+  std::vector<Stand> stands(met.nodes.size());
   for (std::size_t leaf = 0; leaf + 1 < met.begin.size(); ++leaf)
     for (Index e = met.begin[leaf]; e < met.begin[leaf + 1]; ++e)
-      leaves[at(next[static_cast<std::size_t>(met.nodes[at(e)])]++)] =
-          static_cast<std::int32_t>(leaf);
+      stands[at(next[static_cast<std::size_t>(met.nodes[at(e)])]++)] = {e + 1, met.begin[leaf + 1]};
   LowerGraph graph;
   graph.begin = {0};
-  std::vector<Index> seen(at(nodes), -1);
+  BitSet seen(nodes);
   for (Index node = 0; node < nodes; ++node) {
-    for (Index i = begin[at(node)]; i < begin[at(node + 1)]; ++i) {
-      const auto leaf = static_cast<std::size_t>(leaves[at(i)]);
-      for (Index e = met.begin[leaf]; e < met.begin[leaf + 1]; ++e) {
-        const std::int32_t other = met.nodes[at(e)];
-        if (other <= node || seen[static_cast<std::size_t>(other)] == node) continue;
-        seen[static_cast<std::size_t>(other)] = node;
-        graph.neighbours.push_back(other);
-      }
-    }
+    for (Index i = begin[at(node)]; i < begin[at(node + 1)]; ++i)
+      for (Index e = stands[at(i)].first; e < stands[at(i)].end; ++e) seen.insert(met.nodes[at(e)]);
+    seen.move_to(graph.neighbours);
     graph.begin.push_back(static_cast<Index>(graph.neighbours.size()));
     if (static_cast<double>(graph.neighbours.size()) > most) return std::nullopt;
   }

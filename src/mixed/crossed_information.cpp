@@ -4,6 +4,7 @@
 // off its diagonal blocks are estimated for the others by fixed random signs (Hutchinson 1990).
 #include "crossed_solve.hpp"
 #include "dense.hpp"
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -161,13 +162,14 @@ struct CrossedCrossProducts::Probes {
 
 CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& sweep) const {
   constexpr Index few = 64;
-  constexpr Index signs = 8;
   const Index q = leaf_size_;
   Probes probes;
   Index rows = 0;
   for (Index level = 0; level < structure_.n_levels(); ++level) {
     const Index groups = level == 0 ? n_leaves() : layout_->levels[at(level - 1)].n_groups;
     const bool exact = groups * structure_.size(level) <= few;
+    // The error falls with the root of groups times vectors.
+    const Index signs = std::clamp<Index>(16384 / groups, 8, 56);
     probes.sets.push_back({rows, exact ? groups : signs, exact});
     rows += probes.sets.back().count * structure_.size(level);
     probes.signs.push_back(exact ? MatrixXd() : random_signs(signs, groups, level));

@@ -38,21 +38,19 @@ struct Adjacency {
 
 /// Nodes in the order of elimination.
 std::vector<Index> minimum_degree_order(const LowerGraph& graph) {
-  const Index n = graph.nodes();
-  Eigen::SparseMatrix<double, Eigen::ColMajor, int> matrix(n, n);
-  std::vector<int> counts(at(n));
-  for (Index a = 0; a < n; ++a)
-    counts[at(a)] = static_cast<int>(graph.begin[at(a + 1)] - graph.begin[at(a)] + 1);
-  matrix.reserve(counts);
-  std::vector<std::int32_t> sorted;
-  for (Index a = 0; a < n; ++a) {
-    sorted.assign(graph.neighbours.begin() + graph.begin[at(a)],
-                  graph.neighbours.begin() + graph.begin[at(a + 1)]);
-    sorted.push_back(static_cast<std::int32_t>(a));
-    std::sort(sorted.begin(), sorted.end());
-    for (const std::int32_t b : sorted) matrix.insert(b, a) = 1;
+  const auto n = static_cast<int>(graph.nodes());
+  std::vector<int> outer = {0};
+  std::vector<int> inner;
+  inner.reserve(graph.neighbours.size() + at(n));
+  for (int a = 0; a < n; ++a) {
+    inner.push_back(a);
+    inner.insert(inner.end(), graph.neighbours.begin() + graph.begin[at(a)],
+                 graph.neighbours.begin() + graph.begin[at(a + 1)]);
+    outer.push_back(static_cast<int>(inner.size()));
   }
-  matrix.makeCompressed();
+  const std::vector<double> values(inner.size(), 1.0);
+  const Eigen::Map<const Eigen::SparseMatrix<double, Eigen::ColMajor, int>> matrix(
+      n, n, outer.back(), outer.data(), inner.data(), values.data());
   Eigen::AMDOrdering<int>::PermutationType permutation;
   Eigen::AMDOrdering<int>()(matrix.selfadjointView<Eigen::Lower>(), permutation);
   return {permutation.indices().data(), permutation.indices().data() + n};
@@ -171,7 +169,8 @@ SupernodalPattern::SupernodalPattern(const LowerGraph& graph, const std::vector<
   const Index n = graph.nodes();
   columns_ = std::accumulate(sizes.begin(), sizes.end(), Index{0});
   std::vector<Index> order = minimum_degree_order(graph);
-  const std::vector<Index> post = postorder(elimination_tree(Adjacency(graph, inverse_of(order))));
+  const std::vector<Index> parent = elimination_tree(Adjacency(graph, inverse_of(order)));
+  const std::vector<Index> post = postorder(parent);
   std::vector<Index> settled;
   std::vector<Index> settled_sizes;
   for (const Index k : post) {
@@ -179,7 +178,11 @@ SupernodalPattern::SupernodalPattern(const LowerGraph& graph, const std::vector<
     settled_sizes.push_back(sizes[at(order[at(k)])]);
   }
   const Adjacency adjacency(graph, inverse_of(settled));
-  std::vector<NodeRun> runs = find_runs(adjacency, elimination_tree(adjacency), settled_sizes);
+  const std::vector<Index> place = inverse_of(post);
+  std::vector<Index> settled_parent;
+  for (const Index k : post)
+    settled_parent.push_back(parent[at(k)] < 0 ? -1 : place[at(parent[at(k)])]);
+  std::vector<NodeRun> runs = find_runs(adjacency, settled_parent, settled_sizes);
 
   std::vector<Index> start(at(n + 1), 0);  // first column of each node in elimination order
   for (Index k = 0; k < n; ++k) start[at(k + 1)] = start[at(k)] + settled_sizes[at(k)];

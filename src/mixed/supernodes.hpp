@@ -7,8 +7,8 @@
 
 namespace rapport {
 
-/// An undirected graph on nodes from 0: the neighbours of a node with a greater number, in any
-/// order, stand from begin[node] to begin[node + 1].
+/// An undirected graph on nodes from 0: the neighbours of a node with a greater number, ascending,
+/// stand from begin[node] to begin[node + 1].
 struct LowerGraph {
   std::vector<Index> begin;
   std::vector<std::int32_t> neighbours;
