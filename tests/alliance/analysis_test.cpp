@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <gmock/gmock.h>
 
@@ -176,6 +177,64 @@ TEST(Study, TwoSessionsAPatientLeaveOutRandomSlopes) {
       parse_csv(text), {.patient = "p", .session = "s", .alliance = "a", .outcome = "y"});
   ASSERT_TRUE(study.disaggregation);
   EXPECT_THAT(model(study, "within_between").formula(), HasSubstr("(1 | p)"));
+}
+
+TEST(Study, OneSessionAPatientComparesItsRaters) {
+  std::string text = "couple,session,own,partner,tension\n";
+  RandomStream random(Seed{4}, 0);
+  for (int p = 0; p < 60; ++p) {
+    const double level = random.normal();
+    text += std::to_string(p) + ",1," + shortest_decimal(level + random.normal()) + "," +
+            shortest_decimal(level + random.normal()) + "," +
+            shortest_decimal(-level + random.normal()) + "\n";
+  }
+  const StudyAnalysis study = analyse_study(parse_csv(text),
+                                            {.patient = "couple",
+                                             .session = "session",
+                                             .alliance = "own",
+                                             .outcome = "tension",
+                                             .raters = {{.name = "partner", .column = "partner"}}},
+                                            {.replicates = 100});
+  EXPECT_TRUE(study.one_session);
+  EXPECT_EQ(study.agreement.size(), 1U);
+  EXPECT_TRUE(study.congruence && study.rating_comparison);
+  EXPECT_TRUE(study.models.empty());
+  EXPECT_FALSE(study.disaggregation || study.perspectives || study.ruptures);
+  EXPECT_EQ(study.rating_comparison->outcome, "tension");
+  EXPECT_EQ(study.n_used, 60);
+  EXPECT_NE(report::to_html(report::study_page(study, parse_csv(text))).find("one session each"),
+            std::string::npos);
+}
+
+TEST(Study, RefusesTwoRatersOfTheSameName) {
+  StudyColumns columns = all_columns;
+  columns.raters = {{.name = "therapist", .column = "wai_client"}};
+  EXPECT_THROW((void)analyse_study(reference("simulated_panel.csv"), columns), InvalidArgument);
+}
+
+TEST(Study, ProgressIsHeardAndCanStopIt) {
+  std::vector<Index> heard;
+  StudyOptions options{.replicates = 10};
+  options.progress = [&](Index done, Index total) {
+    heard.push_back(done);
+    return done < total / 2;
+  };
+  EXPECT_THROW((void)analyse_study(reference("simulated_panel.csv"), all_columns, options),
+               Interrupted);
+  EXPECT_TRUE(std::is_sorted(heard.begin(), heard.end()));
+  EXPECT_GT(heard.size(), 3U);
+}
+
+TEST(Study, EarlySessionsAreFewerWhereTheStudyIsShort) {
+  const Table all = reference("simulated_panel.csv");
+  std::vector<Index> rows;
+  for (Index i = 0; i < all.rows(); ++i)
+    if (all.numbers("session")[i] <= 3) rows.push_back(i);
+  StudyColumns columns = all_columns;
+  columns.dropout.clear();
+  const StudyAnalysis study = analyse_study(all.select(rows), columns, {.replicates = 10});
+  EXPECT_EQ(study.early_sessions, 2) << "so that half of the patients have an outcome after them";
+  EXPECT_TRUE(study.early && study.change);
 }
 
 TEST(StudyPage, ShowsCodesOnlyWhereAsked) {

@@ -138,6 +138,72 @@ TEST(Rupture, AftermathIsTheOutcomeAfterLessTheOutcomeBefore) {
       << "t on 1 df is Cauchy";
 }
 
+TEST(Rupture, GumzFollowsADeclineOverSeveralSessions) {
+  // No step falls by an SD (about 6), but three of them together do.
+  const std::vector<std::string> slow = {"60", "61", "56", "51", "46", "60", "61", "60"};
+  const RuptureAnalysis analysis =
+      found(slow, {.rules = {RuptureRule::gumz, RuptureRule::gumz_strict}});
+  ASSERT_EQ(analysis.ruptures.size(), 2U);
+  EXPECT_EQ(analysis.ruptures[1].rule, RuptureRule::gumz_strict) << "15 points are more than 2 SD";
+  const Rupture& rupture = analysis.ruptures[0];
+  EXPECT_EQ(rupture.session, 5) << "the lowest session names it";
+  EXPECT_EQ(rupture.before, 61);
+  EXPECT_EQ(rupture.depth, 15);
+  EXPECT_EQ(rupture.fall, 3);
+  EXPECT_EQ(rupture.pattern, RupturePattern::gradual_fall);
+  EXPECT_THAT(sessions(slow, RuptureRule::stiles), ElementsAre()) << "no step falls by 2 SD";
+}
+
+TEST(Rupture, PatternsSayHowItCameAndWent) {
+  const auto pattern = [](const std::vector<std::string>& ratings) {
+    const RuptureAnalysis analysis = found(ratings, {.rules = {RuptureRule::gumz}});
+    EXPECT_EQ(analysis.ruptures.size(), 1U);
+    return analysis.ruptures.at(0).pattern;
+  };
+  EXPECT_EQ(pattern({"60", "60", "40", "60", "60"}), RupturePattern::v_shape);
+  EXPECT_EQ(pattern({"60", "60", "40", "45", "60"}), RupturePattern::gradual_repair);
+  EXPECT_EQ(pattern({"60", "60", "50", "40", "60"}), RupturePattern::gradual_fall);
+  EXPECT_EQ(pattern({"60", "60", "50", "40", "45", "60"}), RupturePattern::gradual);
+  EXPECT_EQ(pattern({"60", "60", "40", "40", "41"}), RupturePattern::no_repair);
+}
+
+TEST(Rupture, SrsAlertsByTotalLineAndDrop) {
+  const std::vector<std::string> totals = {"39", "37", "36", "35", "39"};
+  EXPECT_THAT(sessions(totals, RuptureRule::srs_alert), ElementsAre(4)) << "below 36, not at it";
+  RuptureOptions options{.rules = {RuptureRule::srs_alert}};
+  options.srs_drop = 2;
+  std::vector<double> at;
+  for (const Rupture& rupture : found(totals, options).ruptures) at.push_back(rupture.session);
+  EXPECT_THAT(at, ElementsAre(2, 4));
+  options.srs_drop = 0;
+  options.srs_lines = Eigen::MatrixXd::Constant(5, 4, 9.5);
+  options.srs_lines(2, 1) = 8.9;
+  at.clear();
+  for (const Rupture& rupture : found(totals, options).ruptures) at.push_back(rupture.session);
+  EXPECT_THAT(at, ElementsAre(3, 4)) << "a line below 9 in session 3";
+}
+
+TEST(Rupture, CoursesAreThoseOfPatients) {
+  std::string text = "p,s,a\n";
+  const std::vector<std::vector<std::string>> patients = {
+      {"60", "60", "60", "61"},       // none
+      {"60", "40", "60", "60"},       // repaired
+      {"60", "60", "40", "40"},       // unrepaired
+      {"60", "40", "60", "40", "41"}  // one of each
+  };
+  for (std::size_t p = 0; p < patients.size(); ++p)
+    for (std::size_t s = 0; s < patients[p].size(); ++s)
+      text += "P" + std::to_string(p) + "," + std::to_string(s + 1) + "," + patients[p][s] + "\n";
+  text += "P9,1,60\n";  // one rating says nothing
+  const Table table = parse_csv(text);
+  const Panel panel = make_panel(table, {.patient = "p", .session = "s", .therapist = ""});
+  const RuptureAnalysis analysis =
+      find_ruptures(panel, table.numbers("a"), {.rules = {RuptureRule::gumz}});
+  const Factor courses = rupture_courses(panel, table.numbers("a"), analysis, RuptureRule::gumz);
+  EXPECT_THAT(courses.codes, ElementsAre(0, 1, 2, 2, -1));
+  EXPECT_THAT(courses.levels, ElementsAre("none", "repaired", "unrepaired"));
+}
+
 TEST(Rupture, NamesAreReadBack) {
   for (const RuptureRule rule :
        {RuptureRule::stiles, RuptureRule::srs_alert, RuptureRule::control_chart})
