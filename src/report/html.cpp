@@ -29,12 +29,14 @@ caption{text-align:left;font-weight:600;padding:0 0 .4rem}
 th,td{padding:.3rem .75rem .3rem 0;text-align:left;vertical-align:top;font-weight:400}
 thead th{border-top:2px solid var(--rp-ink);border-bottom:1px solid var(--rp-ink);font-weight:600;vertical-align:bottom}
 tbody tr:last-child>*{border-bottom:2px solid var(--rp-ink)}
-.n{text-align:right}
-figure{margin:1.5rem 0}figure svg{width:100%;max-width:46rem;height:auto;display:block}
+.n{text-align:right;white-space:nowrap}
+figure{margin:1.5rem 0;overflow-x:auto}figure svg{width:100%;max-width:46rem;height:auto;display:block}
 footer{padding-top:2rem;padding-bottom:3rem;font-size:.85rem}
 :root{--rp-box:#f7f3f1}
 @media screen and (prefers-color-scheme:dark){:root{--rp-box:#26211f}}
-@media print{body{font-size:10.5pt}nav{display:none}figure,table,.warnings{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}
+@media (max-width:40rem){nav ul{columns:1}figure svg{min-width:34rem}}
+@media print{body{font-size:10pt}nav{display:none}.scroll,figure{overflow:visible}figure svg{max-width:13.5cm;min-width:0}
+figure,table,.scroll,.warnings{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}
 main,header,footer{max-width:none;padding-left:0;padding-right:0}a{color:inherit;text-decoration:none}}
 )";
 

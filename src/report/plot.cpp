@@ -1,41 +1,22 @@
 #include <rapport/base/error.hpp>
-#include <rapport/base/random.hpp>
 #include <rapport/report/markup.hpp>
-#include <rapport/report/plot.hpp>
 
+#include "plot_panel.hpp"
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 namespace rapport::report {
 namespace {
 
-constexpr double font_size = 12;
+using namespace detail;
+
 constexpr double small_font = 11;
 constexpr double title_font = 15;
 constexpr double line_height = 1.35;
 constexpr double edge = 8;  // around everything
-constexpr int series_count = 6;
-
-// --- Limits
-// ------------------------------------------------------------------------------------------------------------
-
-struct Limits {
-  double lower = std::numeric_limits<double>::infinity();
-  double upper = -std::numeric_limits<double>::infinity();
-
-  void include(double value) {
-    if (!std::isfinite(value)) return;
-    lower = std::min(lower, value);
-    upper = std::max(upper, value);
-  }
-  void include(const Eigen::VectorXd& values) {
-    for (const double value : values) include(value);
-  }
-};
 
 struct Extent {
   Limits x;
@@ -83,9 +64,6 @@ Limits settled(const Axis& axis, const Limits& data, const char* name) {
   return limits;
 }
 
-// --- Checks and sampling
-// -----------------------------------------------------------------------------------------------
-
 struct CheckSizes {
   void operator()(const Points& layer) const {
     require_same_size("to_svg", "points.x", layer.x.size(), "points.y", layer.y.size());
@@ -115,46 +93,6 @@ struct CheckSizes {
   void operator()(const Rule&) const {}
   void operator()(const Note&) const {}
 };
-
-/// All of 0 … n − 1, or `most` of them drawn without replacement, ascending (Knuth's algorithm S);
-/// always the same ones.
-std::vector<Index> sampled(Index n, Index most) {
-  std::vector<Index> kept;
-  RandomStream stream(Seed{1}, static_cast<std::uint64_t>(n));
-  for (Index i = 0; i < n; ++i) {
-    const Index wanted = most - static_cast<Index>(kept.size());
-    if (n <= most || stream.below(n - i) < wanted) kept.push_back(i);
-  }
-  return kept;
-}
-
-/// The stretches of a line between its gaps, each as [first, last).
-std::vector<std::pair<Index, Index>> unbroken(const Line& line) {
-  std::vector<std::pair<Index, Index>> runs;
-  Index first = 0;
-  for (Index i = 0; i <= line.x.size(); ++i) {
-    if (i < line.x.size() && std::isfinite(line.x[i]) && std::isfinite(line.y[i])) continue;
-    if (i > first) runs.emplace_back(first, i);
-    first = i + 1;
-  }
-  return runs;
-}
-
-std::string with_thousands(Index value) {
-  std::string text = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), ",");
-  return text;
-}
-
-std::string sampling_notice(Index drawn, Index all, const char* what) {
-  return drawn < all ? " A random " + with_thousands(drawn) + " of " + with_thousands(all) + " " +
-                           what + " are drawn."
-                     : "";
-}
-
-// --- Text
-// --------------------------------------------------------------------------------------------------------------
 
 /// Lines of at most `width` pixels, broken at blanks.
 std::vector<std::string> wrapped(const std::string& text, double width, double size) {
@@ -193,291 +131,7 @@ std::string content_id(const std::string& content) {
   return "rp" + std::string(digits.data(), end.ptr);
 }
 
-std::string series_class(int series) {
-  return "rp-s" + std::to_string(((series % series_count) + series_count) % series_count);
-}
-
-// --- The panel and its marks
-// -------------------------------------------------------------------------------------------
-
-/// Where things stand, in pixels.
-struct Panel {
-  double left = 0;
-  double right = 0;
-  double top = 0;
-  double bottom = 0;
-  Limits x;
-  Limits y;
-  bool x_reversed = false;
-  bool y_reversed = false;
-
-  [[nodiscard]] double at_x(double value) const {
-    const double share = (value - x.lower) / (x.upper - x.lower);
-    return left + (x_reversed ? 1 - share : share) * (right - left);
-  }
-  [[nodiscard]] double at_y(double value) const {
-    const double share = (value - y.lower) / (y.upper - y.lower);
-    return bottom - (y_reversed ? 1 - share : share) * (bottom - top);
-  }
-  [[nodiscard]] bool holds(double value_x, double value_y) const {
-    return value_x >= x.lower && value_x <= x.upper && value_y >= y.lower && value_y <= y.upper;
-  }
-};
-
-std::string attribute(const char* name, double value) {
-  return std::string(" ") + name + "=\"" + coordinate(value) + "\"";
-}
-std::string attribute(const char* name, const std::string& value) {
-  return std::string(" ") + name + "=\"" + value + "\"";
-}
-
-std::string pair_of(double x, double y) { return coordinate(x) + "," + coordinate(y); }
-
-/// The marker of a series at a pixel: circle, square, triangle, diamond, saltire, cross, each about
-/// as large to the eye.
-std::string marker(int series, double x, double y, double radius) {
-  const double r = radius;
-  const auto path = [](const std::string& d) { return "<path d=\"" + d + "\"/>"; };
-  switch (((series % series_count) + series_count) % series_count) {
-    case 1:
-      return "<rect" + attribute("x", x - 0.88 * r) + attribute("y", y - 0.88 * r) +
-             attribute("width", 1.76 * r) + attribute("height", 1.76 * r) + "/>";
-    case 2:
-      return path("M" + pair_of(x, y - 1.2 * r) + "L" + pair_of(x + 1.1 * r, y + 0.8 * r) + "L" +
-                  pair_of(x - 1.1 * r, y + 0.8 * r) + "Z");
-    case 3:
-      return path("M" + pair_of(x, y - 1.25 * r) + "L" + pair_of(x + 1.25 * r, y) + "L" +
-                  pair_of(x, y + 1.25 * r) + "L" + pair_of(x - 1.25 * r, y) + "Z");
-    case 4:
-      return path("M" + pair_of(x - r, y - r) + "L" + pair_of(x + r, y + r) + "M" +
-                  pair_of(x - r, y + r) + "L" + pair_of(x + r, y - r));
-    case 5:
-      return path("M" + pair_of(x - 1.2 * r, y) + "L" + pair_of(x + 1.2 * r, y) + "M" +
-                  pair_of(x, y - 1.2 * r) + "L" + pair_of(x, y + 1.2 * r));
-    default:
-      return "<circle" + attribute("cx", x) + attribute("cy", y) + attribute("r", r) + "/>";
-  }
-}
-
-std::string text_element(double x, double y, const std::string& text, const char* kind,
-                         Anchor anchor) {
-  const char* anchors[] = {"start", "middle", "end"};
-  return "<text" + attribute("x", x) + attribute("y", y) + attribute("class", kind) +
-         attribute("text-anchor", anchors[static_cast<int>(anchor)]) + ">" + escaped_markup(text) +
-         "</text>\n";
-}
-
-std::string straight(double x1, double y1, double x2, double y2, const std::string& kind) {
-  return "<line" + attribute("x1", x1) + attribute("y1", y1) + attribute("x2", x2) +
-         attribute("y2", y2) + attribute("class", kind) + "/>";
-}
-
-/// Draws layers into a panel and remembers what has to be said about them.
-class Artist {
- public:
-  Artist(const Figure& figure, const Panel& panel) : figure_(figure), panel_(panel) {}
-
-  std::string operator()(const Points& layer) {
-    std::vector<Index> shown;
-    for (Index i = 0; i < layer.x.size(); ++i)
-      if (panel_.holds(layer.x[i], layer.y[i])) shown.push_back(i);
-    const auto all = static_cast<Index>(shown.size());
-    const std::vector<Index> kept = sampled(all, figure_.most_points);
-    notice_ += sampling_notice(static_cast<Index>(kept.size()), all, "points");
-    const double largest = layer.size.size() > 0 ? layer.size.maxCoeff() : 1;
-    std::string out = "<g class=\"rp-points " + series_class(layer.series) +
-                      (layer.hollow ? " rp-hollow" : "") + (kept.size() > 150 ? " rp-many" : "") +
-                      "\">";
-    for (const Index k : kept) {
-      const Index i = shown[static_cast<std::size_t>(k)];
-      const double radius =
-          layer.size.size() > 0
-              ? std::max(1.5, 8 * std::sqrt(std::max(layer.size[i], 0.0) / largest))
-              : 3.5;
-      out += marker(layer.series, panel_.at_x(layer.x[i]), panel_.at_y(layer.y[i]), radius);
-    }
-    return out + "</g>\n";
-  }
-
-  std::string operator()(const Line& layer) {
-    const std::vector<std::pair<Index, Index>> runs = unbroken(layer);
-    const auto all = static_cast<Index>(runs.size());
-    const std::vector<Index> kept = sampled(all, figure_.most_lines);
-    notice_ += sampling_notice(static_cast<Index>(kept.size()), all, "lines");
-    std::string out = "<g class=\"rp-line " + series_class(layer.series) +
-                      (layer.faint ? " rp-faint" : "") + "\">";
-    for (const Index k : kept) out += polyline(layer, runs[static_cast<std::size_t>(k)]);
-    return out + "</g>\n";
-  }
-
-  std::string operator()(const Band& layer) {
-    std::string forth, back;
-    for (Index i = 0; i < layer.x.size(); ++i) {
-      if (!std::isfinite(layer.x[i]) || !std::isfinite(layer.lower[i]) ||
-          !std::isfinite(layer.upper[i]))
-        continue;
-      const double x = panel_.at_x(layer.x[i]);
-      forth += (forth.empty() ? "M" : "L") + pair_of(x, panel_.at_y(layer.upper[i]));
-      back.insert(0, "L" + pair_of(x, panel_.at_y(layer.lower[i])));
-    }
-    if (forth.empty()) return "";
-    return "<path class=\"rp-band " + series_class(layer.series) + "\" d=\"" + forth + back +
-           "Z\"/>\n";
-  }
-
-  std::string operator()(const ErrorBars& layer) {
-    std::string out = "<g class=\"rp-bar " + series_class(layer.series) + "\">";
-    const std::vector<Index> kept = sampled(layer.at.size(), figure_.most_points);
-    notice_ += sampling_notice(static_cast<Index>(kept.size()), layer.at.size(), "intervals");
-    for (const Index i : kept)
-      if (std::isfinite(layer.lower[i]) && std::isfinite(layer.upper[i]) &&
-          std::isfinite(layer.at[i]))
-        out += interval(layer.at[i], layer.lower[i], layer.upper[i], layer.horizontal);
-    return out + "</g>\n";
-  }
-
-  std::string operator()(const Bars& layer) {
-    std::string out = "<g class=\"rp-area " + series_class(layer.series) + "\">";
-    for (Index i = 0; i < layer.left.size(); ++i) {
-      const double x1 = panel_.at_x(layer.left[i]), x2 = panel_.at_x(layer.right[i]);
-      const double y1 = panel_.at_y(layer.height[i]), y2 = panel_.at_y(0);
-      if (!std::isfinite(x1 + x2 + y1)) continue;
-      out += "<rect" + attribute("x", std::min(x1, x2)) + attribute("y", std::min(y1, y2)) +
-             attribute("width", std::abs(x2 - x1)) + attribute("height", std::abs(y2 - y1)) + "/>";
-    }
-    return out + "</g>\n";
-  }
-
-  std::string operator()(const Polygon& layer) {
-    std::string d;
-    for (Index i = 0; i < layer.x.size(); ++i)
-      d += (d.empty() ? "M" : "L") + pair_of(panel_.at_x(layer.x[i]), panel_.at_y(layer.y[i]));
-    return "<path class=\"rp-area " + series_class(layer.series) + "\"" +
-           attribute("fill-opacity", layer.shade) + " d=\"" + d + "Z\"/>\n";
-  }
-
-  std::string operator()(const Rule& layer) {
-    const std::string kind = layer.dashed ? "rp-rule rp-dashed" : "rp-rule";
-    if (layer.horizontal)
-      return straight(panel_.left, panel_.at_y(layer.at), panel_.right, panel_.at_y(layer.at),
-                      kind) +
-             "\n";
-    return straight(panel_.at_x(layer.at), panel_.top, panel_.at_x(layer.at), panel_.bottom, kind) +
-           "\n";
-  }
-
-  std::string operator()(const Note& layer) {
-    return text_element(panel_.at_x(layer.x), panel_.at_y(layer.y), layer.text, "rp-note",
-                        layer.anchor);
-  }
-
-  [[nodiscard]] const std::string& notice() const { return notice_; }
-
- private:
-  [[nodiscard]] std::string polyline(const Line& layer, const std::pair<Index, Index>& run) {
-    const Index length = run.second - run.first;
-    const Index stride = std::max<Index>(1, length / (2 * std::max<Index>(figure_.most_points, 1)));
-    if (stride > 1) notice_ += " Every " + std::to_string(stride) + "th point of a line is drawn.";
-    std::string points;
-    for (Index i = run.first; i < run.second; i += stride)
-      points +=
-          (points.empty() ? "" : " ") + pair_of(panel_.at_x(layer.x[i]), panel_.at_y(layer.y[i]));
-    return "<polyline points=\"" + points + "\"/>";
-  }
-
-  /// A bar with caps; an end outside the panel becomes an arrow at its edge.
-  [[nodiscard]] std::string interval(double at, double lower, double upper, bool horizontal) const {
-    const Limits& limits = horizontal ? panel_.x : panel_.y;
-    if (upper < limits.lower || lower > limits.upper) return "";
-    const auto place = [&](double along, double across) {
-      const double middle = horizontal ? panel_.at_y(at) : panel_.at_x(at);
-      return horizontal ? pair_of(along, middle + across) : pair_of(middle + across, along);
-    };
-    const auto pixel = [&](double value) {
-      return horizontal ? panel_.at_x(value) : panel_.at_y(value);
-    };
-    const double a = pixel(std::max(lower, limits.lower)), b = pixel(std::min(upper, limits.upper));
-    const double inward = b > a ? 5 : -5;
-    const auto end = [&](double along, bool outside, double step) {
-      return outside ? "M" + place(along + step, -3.5) + "L" + place(along, 0) + "L" +
-                           place(along + step, 3.5)
-                     : "M" + place(along, -3) + "L" + place(along, 3);
-    };
-    return "<path d=\"M" + place(a, 0) + "L" + place(b, 0) + end(a, lower < limits.lower, inward) +
-           end(b, upper > limits.upper, -inward) + "\"/>";
-  }
-
-  const Figure& figure_;
-  const Panel& panel_;
-  std::string notice_;
-};
-
-// --- The legend
-// --------------------------------------------------------------------------------------------------------
-
-struct LegendEntry {
-  std::string label;
-  std::string symbol;  ///< drawn around (10, 0), 20 pixels wide
-};
-
-struct LegendSymbol {
-  LegendEntry operator()(const Points& layer) const {
-    return {layer.label, "<g class=\"rp-points " + series_class(layer.series) +
-                             (layer.hollow ? " rp-hollow" : "") + "\">" +
-                             marker(layer.series, 10, 0, 3.5) + "</g>"};
-  }
-  LegendEntry operator()(const Line& layer) const {
-    return {layer.label, "<g class=\"rp-line " + series_class(layer.series) +
-                             "\"><polyline points=\"0,0 20,0\"/></g>"};
-  }
-  LegendEntry operator()(const Band& layer) const {
-    return {layer.label, "<path class=\"rp-band " + series_class(layer.series) +
-                             "\" d=\"M0,-5L20,-5L20,5L0,5Z\"/>"};
-  }
-  LegendEntry operator()(const Bars& layer) const {
-    return {layer.label, "<path class=\"rp-area " + series_class(layer.series) +
-                             "\" d=\"M3,-5L17,-5L17,5L3,5Z\"/>"};
-  }
-  LegendEntry operator()(const Polygon& layer) const {
-    return {layer.label, "<path class=\"rp-area " + series_class(layer.series) + "\"" +
-                             attribute("fill-opacity", layer.shade) +
-                             " d=\"M3,-5L17,-5L17,5L3,5Z\"/>"};
-  }
-  LegendEntry operator()(const ErrorBars&) const { return {}; }
-  LegendEntry operator()(const Rule&) const { return {}; }
-  LegendEntry operator()(const Note&) const { return {}; }
-};
-
-struct Legend {
-  std::string markup;
-  double height = 0;
-};
-
-/// Entries side by side, broken into rows, from `top` down.
-Legend legend_of(const Figure& figure, double left, double right, double top) {
-  Legend legend;
-  double x = left;
-  double y = top + 10;
-  for (const Layer& layer : figure.layers) {
-    const LegendEntry entry = std::visit(LegendSymbol{}, layer);
-    if (entry.label.empty()) continue;
-    const double width = 26 + text_width(entry.label) * font_size + 16;
-    if (x > left && x + width > right) {
-      x = left;
-      y += 20;
-    }
-    legend.markup += "<g transform=\"translate(" + pair_of(x, y) + ")\">" + entry.symbol + "</g>" +
-                     text_element(x + 26, y + 4, entry.label, "rp-label", Anchor::start);
-    legend.height = y + 12 - top;
-    x += width;
-  }
-  return legend;
-}
-
-// --- Axes
-// --------------------------------------------------------------------------------------------------------------
-
-std::string x_axis(const Axis& axis, const std::vector<Tick>& ticks, const Panel& panel,
+std::string x_axis(const Axis& axis, const std::vector<Tick>& ticks, const PlotPanel& panel,
                    bool grid) {
   std::string out;
   for (const Tick& tick : ticks) {
@@ -492,7 +146,7 @@ std::string x_axis(const Axis& axis, const std::vector<Tick>& ticks, const Panel
                             "rp-title", Anchor::middle);
 }
 
-std::string y_axis(const Axis& axis, const std::vector<Tick>& ticks, const Panel& panel) {
+std::string y_axis(const Axis& axis, const std::vector<Tick>& ticks, const PlotPanel& panel) {
   std::string out;
   for (const Tick& tick : ticks) {
     if (tick.at < panel.y.lower || tick.at > panel.y.upper) continue;
@@ -536,7 +190,7 @@ Block paragraph(const std::string& text, double left, double right, double top, 
 
 /// Where a figure's columns stand: labels, panel, labels.
 struct Layout {
-  Panel panel;  ///< without its top and bottom, which depend on the lines of title and legend
+  PlotPanel panel;  ///< without its top and bottom, which depend on the lines of title and legend
   std::vector<Tick> x_ticks;
   std::vector<Tick> y_ticks;
   double width = 0;
@@ -549,7 +203,7 @@ Layout across(const Figure& figure) {
     std::visit([&](const auto& drawn) { extent(drawn); }, layer);
   }
   Layout layout;
-  Panel& panel = layout.panel;
+  PlotPanel& panel = layout.panel;
   panel.x = settled(figure.x, extent.x, "x");
   panel.y = settled(figure.y, extent.y, "y");
   panel.x_reversed = figure.x.reversed;
@@ -570,7 +224,7 @@ Layout across(const Figure& figure) {
 }
 
 /// The labels to the right of the panel, and the headings of both sides.
-std::string side_labels(const Figure& figure, const Panel& panel, double right) {
+std::string side_labels(const Figure& figure, const PlotPanel& panel, double right) {
   std::string out;
   for (const Tick& tick : figure.right)
     out += text_element(right, panel.at_y(tick.at) + 4, tick.label, "rp-label", Anchor::end);
@@ -595,7 +249,7 @@ std::string opening(const Figure& figure, const std::string& id, double width, d
   return out;
 }
 
-std::string clip_path(const Panel& panel, const std::string& id) {
+std::string clip_path(const PlotPanel& panel, const std::string& id) {
   return "<clipPath id=\"" + id + "c\"><rect" + attribute("x", panel.left) +
          attribute("y", panel.top) + attribute("width", panel.right - panel.left) +
          attribute("height", panel.bottom - panel.top) + "/></clipPath>\n";
@@ -603,110 +257,27 @@ std::string clip_path(const Panel& panel, const std::string& id) {
 
 }  // namespace
 
-std::vector<Tick> round_ticks(double lower, double upper, int count) {
-  if (!(lower < upper) || count < 1 || !std::isfinite(upper - lower)) return {};
-  const double raw = (upper - lower) / count;
-  const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double lead = raw / power;
-  const double step = (lead <= 1.5 ? 1 : lead <= 3.5 ? 2 : lead <= 7.5 ? 5 : 10) * power;
-  const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-  std::vector<Tick> ticks;
-  for (double multiple = std::ceil(lower / step - 1e-9); multiple * step <= upper + step * 1e-9;
-       ++multiple) {
-    const double at = multiple == 0 ? 0 : multiple * step;
-    std::array<char, 400> buffer{};
-    const bool plain = std::abs(at) < 1e6 && decimals <= 6;
-    const auto end = plain ? std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                           std::abs(at), std::chars_format::fixed, decimals)
-                           : std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                           std::abs(at), std::chars_format::general, 6);
-    ticks.push_back({.at = at, .label = (at < 0 ? "−" : "") + std::string(buffer.data(), end.ptr)});
-  }
-  return ticks;
-}
-
-Bars histogram(const VectorView& values, int series) {
-  std::vector<double> kept;
-  for (const double value : values)
-    if (std::isfinite(value)) kept.push_back(value);
-  Bars bars{.left = {}, .right = {}, .height = {}, .series = series, .label = {}};
-  if (kept.empty()) return bars;
-  std::sort(kept.begin(), kept.end());
-  const auto n = kept.size();
-  const double range = kept.back() - kept.front();
-  const double quartiles = kept[(3 * n) / 4 == n ? n - 1 : (3 * n) / 4] - kept[n / 4];
-  const double ideal = 2 * quartiles / std::cbrt(static_cast<double>(n));
-  const double bins =
-      ideal > 0 ? std::ceil(range / ideal) : std::ceil(std::sqrt(static_cast<double>(n)));
-  const auto count = static_cast<Index>(std::clamp(bins, 1.0, 60.0));
-  const double width = range > 0 ? range / static_cast<double>(count) : 1;
-  const double start = range > 0 ? kept.front() : kept.front() - 0.5;
-  bars.left = start + width * Eigen::ArrayXd::LinSpaced(count, 0, static_cast<double>(count - 1));
-  bars.right = bars.left.array() + width;
-  bars.height = Eigen::VectorXd::Zero(count);
-  for (const double value : kept)
-    ++bars.height[std::clamp<Index>(static_cast<Index>((value - start) / width), 0, count - 1)];
-  return bars;
-}
-
-const std::string& figure_style() {
-  static const std::string style =
-      R"(:root{--rp-ink:#1d2126;--rp-muted:#59616b;--rp-grid:#e3e6ea;--rp-paper:#ffffff;
---rp-c0:#1f4e8c;--rp-c1:#c24d33;--rp-c2:#1f9486;--rp-c3:#8d5aa5;--rp-c4:#9a7200;--rp-c5:#6d7580}
-@media screen and (prefers-color-scheme:dark){:root{--rp-ink:#e8eaed;--rp-muted:#a6adb6;--rp-grid:#363c44;--rp-paper:#16191d;
---rp-c0:#85b7ee;--rp-c1:#f2957d;--rp-c2:#62d2c2;--rp-c3:#cda3e2;--rp-c4:#e6bd4f;--rp-c5:#a9b1bc}}
-.rp-figure{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif;font-size:12px}
-.rp-figure text{fill:#1d2126;fill:var(--rp-ink)}
-.rp-figure .rp-heading{font-size:15px;font-weight:600}
-.rp-figure .rp-title{font-weight:600}
-.rp-figure .rp-label,.rp-figure .rp-note{font-variant-numeric:tabular-nums}
-.rp-figure .rp-caption{font-size:11px;fill:#59616b;fill:var(--rp-muted)}
-.rp-figure .rp-grid{stroke:#e3e6ea;stroke:var(--rp-grid);stroke-width:1}
-.rp-figure .rp-axis{stroke:#59616b;stroke:var(--rp-muted);stroke-width:1}
-.rp-figure .rp-rule{stroke:#59616b;stroke:var(--rp-muted);stroke-width:1.2}
-.rp-figure .rp-dashed{stroke-dasharray:4 3}
-.rp-figure .rp-s0{color:#1f4e8c;color:var(--rp-c0)}.rp-figure .rp-s1{color:#c24d33;color:var(--rp-c1)}
-.rp-figure .rp-s2{color:#1f9486;color:var(--rp-c2)}.rp-figure .rp-s3{color:#8d5aa5;color:var(--rp-c3)}
-.rp-figure .rp-s4{color:#9a7200;color:var(--rp-c4)}.rp-figure .rp-s5{color:#6d7580;color:var(--rp-c5)}
-.rp-figure .rp-points{fill:currentColor;stroke:currentColor;stroke-width:1.2}
-.rp-figure .rp-hollow{fill:#ffffff;fill:var(--rp-paper)}
-.rp-figure .rp-many{fill-opacity:.25;stroke-opacity:.3}
-.rp-figure .rp-line{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}
-.rp-figure .rp-line.rp-faint{stroke-width:.8;stroke-opacity:.35}
-.rp-figure .rp-line.rp-s1{stroke-dasharray:7 3}.rp-figure .rp-line.rp-s2{stroke-dasharray:2 3}
-.rp-figure .rp-line.rp-s3{stroke-dasharray:9 3 2 3}.rp-figure .rp-line.rp-s4{stroke-dasharray:5 2 1 2 1 2}
-.rp-figure .rp-line.rp-s5{stroke-dasharray:12 4}.rp-figure .rp-line.rp-faint{stroke-dasharray:none}
-.rp-figure .rp-band{fill:currentColor;fill-opacity:.18}
-.rp-figure .rp-bar{fill:none;stroke:currentColor;stroke-width:1.3}
-.rp-figure .rp-area{fill:currentColor;stroke:currentColor;stroke-opacity:.6;stroke-width:.6}
-)";
-  return style;
-}
-
 std::string to_svg(const Figure& figure, bool with_style) {
   Layout layout = across(figure);
   const double right = layout.width - edge;
   const Block title = paragraph(figure.title, edge, right, edge, title_font, "rp-heading");
-  const Legend legend = legend_of(figure, edge, right, title.bottom + 6);
+  const PlotLegend legend = legend_of(figure, edge, right, title.bottom + 6);
   const bool headings = !figure.left_heading.empty() || !figure.right_heading.empty();
-  Panel& panel = layout.panel;
+  PlotPanel& panel = layout.panel;
   panel.top = title.bottom + 6 + (legend.height > 0 ? legend.height + 4 : 0) + (headings ? 20 : 6);
   panel.bottom = std::max(figure.height - 48, panel.top + 60);
 
-  Artist artist(figure, panel);
-  std::string layers;
-  for (const Layer& layer : figure.layers)
-    layers += std::visit([&](const auto& drawn) { return artist(drawn); }, layer);
+  const DrawnLayers layers = draw_layers(figure, panel);
   const std::string body =
       title.markup + legend.markup + x_axis(figure.x, layout.x_ticks, panel, figure.x.grid) +
       y_axis(figure.y, layout.y_ticks, panel) + side_labels(figure, panel, right);
   const Block caption =
-      paragraph(figure.caption + artist.notice(), edge, right,
+      paragraph(figure.caption + layers.notice, edge, right,
                 panel.bottom + (figure.x.label.empty() ? 24 : 44), small_font, "rp-caption");
-  const std::string id = content_id(body + layers);
+  const std::string id = content_id(body + layers.markup);
   return opening(figure, id, layout.width, caption.bottom + edge, with_style) +
-         clip_path(panel, id) + body + "<g clip-path=\"url(#" + id + "c)\">\n" + layers + "</g>\n" +
-         caption.markup + "</svg>\n";
+         clip_path(panel, id) + body + "<g clip-path=\"url(#" + id + "c)\">\n" + layers.markup +
+         "</g>\n" + caption.markup + "</svg>\n";
 }
 
 }  // namespace rapport::report
