@@ -114,7 +114,9 @@
 #include <rapport/alliance/meta_power.hpp>
 #include <rapport/alliance/dropout.hpp>
 #include <rapport/alliance/lags.hpp>
+#include <rapport/alliance/joint_model.hpp>
 #include <rapport/alliance/outcome.hpp>
+#include <rapport/alliance/pattern_mixture.hpp>
 #include <rapport/alliance/patients.hpp>
 #include <rapport/alliance/person_period.hpp>
 #include <rapport/alliance/perspective.hpp>
@@ -123,6 +125,7 @@
 #include <rapport/alliance/rupture_aftermath.hpp>
 #include <rapport/alliance/session_order.hpp>
 #include <rapport/alliance/simulated_panel.hpp>
+#include <rapport/alliance/tipping_point.hpp>
 #include <rapport/alliance/study_screening.hpp>
 
 #include <rapport/report/agree.hpp>

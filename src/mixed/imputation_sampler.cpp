@@ -1,6 +1,7 @@
 #include "imputation_sampler.hpp"
 
 #include <cmath>
+#include <optional>
 #include <utility>
 
 namespace rapport {
@@ -57,6 +58,37 @@ MatrixXd draw_regression(const LLT<MatrixXd>& gram, const MatrixXd& cross,
          MatrixXd(gram.matrixU().solve(noise)) * MatrixXd(LLT<MatrixXd>(covariance).matrixU());
 }
 
+/// What each group multiplies the effect's column by to give `column`, or nothing.
+std::optional<VectorXd> group_multiple(const ImputationProblem& problem, Index column,
+                                       Index effect) {
+  const auto x = problem.fixed.col(column);
+  const auto z = problem.fixed.col(effect);
+  VectorXd multiple = VectorXd::Zero(problem.groups);
+  VectorXd largest = VectorXd::Zero(problem.groups);  // |z| where the multiple was read
+  for (Index i = 0; i < x.size(); ++i) {
+    const std::int32_t j = problem.group[static_cast<std::size_t>(i)];
+    if (std::abs(z[i]) <= largest[j]) continue;
+    largest[j] = std::abs(z[i]);
+    multiple[j] = x[i] / z[i];
+  }
+  const double tolerance = 1e-10 * x.cwiseAbs().maxCoeff();
+  for (Index i = 0; i < x.size(); ++i)
+    if (!(std::abs(x[i] - multiple[problem.group[static_cast<std::size_t>(i)]] * z[i]) < tolerance))
+      return std::nullopt;
+  return multiple;
+}
+
+std::vector<GroupColumn> group_columns(const ImputationProblem& problem) {
+  std::vector<GroupColumn> columns;
+  for (Index c = 0; c < problem.fixed.cols(); ++c)
+    for (Index l = 0; l < problem.effects; ++l)
+      if (const std::optional<VectorXd> multiple = group_multiple(problem, c, l)) {
+        columns.push_back({.column = c, .effect = l, .multiple = *multiple});
+        break;
+      }
+  return columns;
+}
+
 void append_spread(const MatrixXd& covariance, std::vector<double>& all) {
   const VectorXd sd = covariance.diagonal().cwiseSqrt();
   for (const double s : sd) all.push_back(s);
@@ -93,6 +125,7 @@ ImputationSampler::ImputationSampler(const ImputationProblem& problem, RandomStr
     const VectorXd z = problem.fixed.row(static_cast<Index>(i)).head(q).transpose();
     grams[static_cast<std::size_t>(problem.group[i])] += z * z.transpose();
   }
+  group_columns_ = group_columns(problem);
   std::map<std::vector<double>, Index> place;
   for (const MatrixXd& gram : grams) {
     const auto [found, fresh] =
@@ -138,8 +171,7 @@ MatrixXd ImputationSampler::effects_given_group_values() const {
   return deviations * root.solve(MatrixXd(all.bottomLeftCorner(g, e)));
 }
 
-/// b given y and w; then B and all b are moved against each other, which changes no fitted value:
-/// without that they would walk together slowly.
+/// b given y and w.
 void ImputationSampler::draw_effects() {
   const Index p = values_.cols();
   const Index q = problem_.effects;
@@ -176,12 +208,41 @@ void ImputationSampler::draw_effects() {
     const VectorXd noise = root.matrixU().solve(normal_draws(e, 1, stream_));
     effects_.row(j) = (root.solve(VectorXd(cross.row(j).transpose())) + noise).transpose();
   }
-  const VectorXd mean = (effects_ - expected).colwise().mean().transpose();
-  const VectorXd shift = mean + MatrixXd(LLT<MatrixXd>(conditional).matrixL()) *
-                                    normal_draws(e, 1, stream_) /
-                                    std::sqrt(static_cast<double>(problem_.groups));
-  effects_.rowwise() -= shift.transpose();
-  for (Index k = 0; k < p; ++k) coefficients_.col(k).head(q) += shift.segment(k * q, q);
+  move_effects(expected, prior);
+}
+
+/// Coefficients of what is a group's own are moved against the effects of groups, which changes no
+/// fitted value: without that both would walk together slowly (hierarchical centring, Gelfand, Sahu
+/// & Carlin 1995). `precision` is that of the effects about `expected`.
+void ImputationSampler::move_effects(const MatrixXd& expected, const MatrixXd& precision) {
+  const Index p = values_.cols();
+  const Index q = problem_.effects;
+  const auto s = static_cast<Index>(group_columns_.size());
+  const MatrixXd weighted = (effects_ - expected) * precision;
+  MatrixXd information(p * s, p * s);
+  VectorXd right(p * s);
+  for (Index c = 0; c < s; ++c) {
+    const GroupColumn& a = group_columns_[static_cast<std::size_t>(c)];
+    for (Index k = 0; k < p; ++k) right[k * s + c] = a.multiple.dot(weighted.col(k * q + a.effect));
+    for (Index d = 0; d < s; ++d) {
+      const GroupColumn& b = group_columns_[static_cast<std::size_t>(d)];
+      const double product = a.multiple.dot(b.multiple);
+      for (Index k = 0; k < p; ++k)
+        for (Index m = 0; m < p; ++m)
+          information(k * s + c, m * s + d) =
+              product * precision(k * q + a.effect, m * q + b.effect);
+    }
+  }
+  const LLT<MatrixXd> root(information);
+  const VectorXd noise = root.matrixU().solve(normal_draws(p * s, 1, stream_));
+  const VectorXd shift = root.solve(right) + noise;
+  for (Index c = 0; c < s; ++c) {
+    const GroupColumn& a = group_columns_[static_cast<std::size_t>(c)];
+    for (Index k = 0; k < p; ++k) {
+      effects_.col(k * q + a.effect) -= shift[k * s + c] * a.multiple;
+      coefficients_(a.column, k) += shift[k * s + c];
+    }
+  }
 }
 
 void ImputationSampler::draw_group_values(bool adapt) {

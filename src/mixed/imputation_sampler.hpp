@@ -22,6 +22,14 @@ struct ImputationProblem {
   Eigen::MatrixXd group_fixed;  ///< J × f₂
 };
 
+/// A column of X that is, in every group, a multiple of one of the columns that vary over groups: a
+/// patient's treatment, or session × treatment.
+struct GroupColumn {
+  Index column;
+  Index effect;              ///< 0 … q − 1
+  Eigen::VectorXd multiple;  ///< J
+};
+
 /// One chain of the Gibbs sampler.
 class ImputationSampler {
  public:
@@ -44,6 +52,7 @@ class ImputationSampler {
 
  private:
   void draw_effects();
+  void move_effects(const Eigen::MatrixXd& expected, const Eigen::MatrixXd& precision);
   void draw_group_values(bool adapt);
   void draw_coefficients();
   void draw_covariances();
@@ -65,6 +74,7 @@ class ImputationSampler {
   Eigen::LLT<Eigen::MatrixXd> group_gram_;
   std::vector<Eigen::MatrixXd> effect_grams_;  ///< distinct Z'Z
   std::vector<Index> effect_gram_of_;          ///< of each group
+  std::vector<GroupColumn> group_columns_;
 };
 
 /// Names of ImputationSampler::parameters.

@@ -27,6 +27,10 @@ struct DropoutArguments {
   int early = 1;
   std::string interval = "log-log";
   std::string person_period;
+  std::string outcome;
+  std::string patterns;
+  std::string shared = "effects";
+  int points = 11;
 };
 
 DropoutRules rules_of(const DropoutArguments& arguments) {
@@ -79,6 +83,39 @@ RetentionOptions retention_options(const DropoutArguments& arguments, double lev
           .confidence_level = level};
 }
 
+JointOptions joint_options(const DropoutArguments& arguments, const CommonOptions& common) {
+  if (arguments.points < 5 || arguments.points > 50)
+    throw UsageError("--points: must lie in 5 … 50");
+  return {.link = choose<Link>("--link", arguments.link,
+                               {{"logit", Link::logit}, {"cloglog", Link::cloglog}}),
+          .shared = choose<SharedPart>(
+              "--shared", arguments.shared,
+              {{"effects", SharedPart::effects}, {"current", SharedPart::current}}),
+          .quadrature_points = arguments.points,
+          .confidence_level = common.level,
+          .threads = common.threads};
+}
+
+/// The outcome with dropout that bears on it: two models that disagree about how.
+void add_outcome(Outcome& outcome, const PersonPeriod& period, const DropoutArguments& arguments,
+                 const CommonOptions& common, const std::string& hazard_formula) {
+  const Formula hazard = parse_formula(hazard_formula);
+  std::string terms;
+  for (const FormulaTerm& term : hazard.fixed)
+    terms += (terms.empty() ? "" : " + ") + term_label(term);
+  const JointModel joint =
+      joint_model(period, arguments.outcome, terms, joint_options(arguments, common));
+  outcome.result.set("joint", report::to_json(joint));
+  outcome.text += "\n" + report::joint_text(joint);
+  for (const std::string& warning : joint.warnings) outcome.warnings.push_back("joint: " + warning);
+  PatternMixtureOptions options{.left_by = {}, .confidence_level = common.level};
+  if (!arguments.patterns.empty())
+    options.left_by = split_numbers(arguments.patterns, "--patterns");
+  const PatternMixture mixture = pattern_mixture(period, arguments.outcome, options);
+  outcome.result.set("pattern_mixture", report::to_json(mixture));
+  outcome.text += "\n" + report::pattern_mixture_text(mixture);
+}
+
 Json rules_json(const PersonPeriod& period) {
   return Json::object({{"patients", static_cast<std::int64_t>(period.ends.size())},
                        {"sessions", static_cast<std::int64_t>(period.rows.size())},
@@ -92,6 +129,7 @@ Outcome analyse(const CommonOptions& common, const DropoutArguments& arguments) 
   const DropoutRules rules = rules_of(arguments);
   const HazardOptions hazard_choices = hazard_options(arguments, common.level);
   const RetentionOptions retention_choices = retention_options(arguments, common.level);
+  (void)joint_options(arguments, common);
   const Table table = load_table(common);
   const PersonPeriod period = person_period(table, arguments.columns, rules);
   const DropoutHazard hazard = dropout_hazard(period, hazard_choices);
@@ -116,6 +154,7 @@ Outcome analyse(const CommonOptions& common, const DropoutArguments& arguments) 
   } catch (const DataError& error) {
     outcome.warnings.emplace_back(error.what());
   }
+  if (!arguments.outcome.empty()) add_outcome(outcome, period, arguments, common, hazard.formula);
   if (!arguments.person_period.empty()) {
     report::write_file(arguments.person_period, to_csv(period.table));
     outcome.text += "\nThe rows at risk: " + arguments.person_period + "\n";
@@ -175,6 +214,16 @@ void add_dropout(CLI::App& program, Chosen& chosen) {
                       "Intervals of the curves: log-log (default), log or plain");
   command->add_option("--person-period", a.person_period,
                       "Write the rows at risk with the model's columns to FILE.csv");
+  command->add_option("--outcome", a.outcome,
+                      "A model of the outcome, 'phq9 ~ session + (1 + session | patient)', to be "
+                      "fitted jointly with dropout and by dropout pattern");
+  command->add_option("--shared", a.shared,
+                      "What of the outcome tells dropout: effects (default; level and slope) or "
+                      "current (the patient's deviation at the session)");
+  command->add_option("--points", a.points,
+                      "Quadrature points of the joint model a random effect (default 11)");
+  command->add_option("--patterns", a.patterns,
+                      "Last sessions that divide those who left into patterns: 3,6");
   add_data(*command, *common);
 }
 

@@ -1,7 +1,9 @@
+#include <rapport/alliance/tipping_point.hpp>
 #include <rapport/data/all_sessions.hpp>
 #include <rapport/data/csv.hpp>
 #include <rapport/mixed/imputation.hpp>
 #include <rapport/mixed/pooled_fit.hpp>
+#include <rapport/report/dropout.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/imputation.hpp>
 
@@ -33,6 +35,9 @@ struct ImputeArguments {
   int agq = 1;
   std::string df = "satterthwaite";
   std::string save;
+  std::string delta;
+  std::string delta_variable;
+  std::string delta_term;
 };
 
 std::vector<std::string> list(const std::string& text, const std::string& option) {
@@ -88,6 +93,12 @@ void validate(const ImputeArguments& a) {
   if (!a.fit.empty() && a.m < 2)
     throw UsageError("--fit: needs --m 2 or more; imputing once hides that it was imputed");
   if (!a.against.empty() && a.fit.empty()) throw UsageError("--against needs --fit");
+  const bool shifts = !a.delta.empty() || !a.delta_variable.empty() || !a.delta_term.empty();
+  if (shifts && (a.delta.empty() || a.delta_variable.empty() || a.delta_term.empty() ||
+                 a.fit.empty() || a.session.empty() || a.group.empty()))
+    throw UsageError(
+        "--delta, --delta-variable and --delta-term go together, with --fit, --group and "
+        "--session");
   if (!a.all_sessions.empty() && (a.session.empty() || a.group.empty()))
     throw UsageError("--all-sessions needs --session S and --group P");
 }
@@ -122,6 +133,21 @@ void add_fit(Outcome& outcome, const ImputeArguments& a, const PooledFitOptions&
   outcome.result.set("fit", std::move(json));
 }
 
+/// The conclusion when outcomes after dropout are worse than missing at random says.
+void add_tipping(Outcome& outcome, const ImputeArguments& a, const PooledFitOptions& options,
+                 const Table& table, const std::vector<Table>& imputations) {
+  const std::vector<Index> rows = rows_after_dropout(
+      table, {.patient = a.group, .session = a.session, .therapist = ""}, a.delta_variable);
+  if (rows.empty())
+    throw DataError("--delta: no value of \"" + a.delta_variable +
+                    "\" is missing after a patient's last one; --all-sessions adds the rows");
+  const TippingPoint tipping =
+      tipping_point(imputations, a.delta_variable, rows, a.fit, a.delta_term,
+                    split_numbers(a.delta, "--delta"), options);
+  outcome.result.set("tipping_point", report::to_json(tipping));
+  outcome.text += "\n" + report::tipping_text(tipping);
+}
+
 Outcome analyse(const CommonOptions& common, const ImputeArguments& a) {
   validate(a);
   const PooledFitOptions options = fit_options(a, common);
@@ -144,6 +170,7 @@ Outcome analyse(const CommonOptions& common, const ImputeArguments& a) {
   outcome.warnings = imputation.warnings;
   outcome.used = imputation.n_used;
   if (!a.fit.empty()) add_fit(outcome, a, options, imputation.tables);
+  if (!a.delta.empty()) add_tipping(outcome, a, options, table, imputation.tables);
   if (!a.save.empty()) {
     save_tables(a.save, imputation.tables);
     outcome.text += "\nThe completed tables: " + a.save + "\n";
@@ -192,6 +219,11 @@ void add_impute(CLI::App& program, Chosen& chosen) {
   command->add_option("--df", a.df,
                       "Degrees of freedom without missing values: satterthwaite (default), "
                       "kenward-roger, residual, none");
+  command->add_option(
+      "--delta", a.delta,
+      "Fit again with imputed outcomes after dropout moved by each of these: 0,1,2");
+  command->add_option("--delta-variable", a.delta_variable, "The outcome that --delta moves");
+  command->add_option("--delta-term", a.delta_term, "The fixed effect to be followed");
   command->add_option("--save", a.save, "Write the completed tables to this folder");
   add_data(*command, *common);
 }

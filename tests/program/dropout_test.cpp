@@ -50,6 +50,19 @@ TEST(DropoutCommand, TheRowsAtRiskGiveTheSameHazardByFit) {
                 hazard.at("terms").items()[k].at("estimate").number(), 1e-9);
 }
 
+TEST(DropoutCommand, FitsTheOutcomeWithDropout) {
+  const ProgramRun run =
+      dropout({"--dropout", "dropped", "--outcome", "phq9 ~ session + (1 + session | patient)",
+               "--patterns", "6", "--points", "7", "--format", "json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  EXPECT_EQ(result.at("joint").at("hazard_formula").string(),
+            "leaves ~ 1 + session + alliance_within + alliance_between");
+  EXPECT_EQ(result.at("joint").at("association").items().size(), 2U);
+  EXPECT_EQ(result.at("pattern_mixture").at("patterns").items().size(), 3U);
+  EXPECT_EQ(dropout({"--dropout", "dropped", "--shared", "all"}).status, 2);
+}
+
 TEST(DropoutCommand, SaysWhatIsWrong) {
   EXPECT_EQ(dropout({}).status, 2);
   EXPECT_EQ(dropout({"--dropout", "dropped", "--frailty", "therapist"}).status, 2);

@@ -59,6 +59,23 @@ TEST(ImputeCommand, SavesCompletedTables) {
   EXPECT_THAT(fit.out, HasSubstr("\"observations\": 1155"));
 }
 
+TEST(ImputeCommand, MovesOutcomesAfterDropout) {
+  const ProgramRun run =
+      impute({"--all-sessions", "1:12", "--session", "session", "--slopes", "session", "--fit",
+              "phq9 ~ session * treatment + (1 | patient)", "--delta", "0,2,4", "--delta-variable",
+              "phq9", "--delta-term", "session", "--format", "json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json tipping = run.result().at("tipping_point");
+  const auto effect = [&](std::size_t k) {
+    return tipping.at("rows").items().at(k).at("estimate").number();
+  };
+  EXPECT_LT(effect(0), effect(1));
+  EXPECT_LT(effect(1), effect(2));
+  EXPECT_EQ(effect(0),
+            run.result().at("fit").at("fixed_effects").items()[1].at("estimate").number());
+  EXPECT_EQ(impute({"--delta", "1"}).status, 2);
+}
+
 TEST(ImputeCommand, SaysWhatIsWrong) {
   EXPECT_EQ(impute({"--fit", "phq9 ~ 1", "--m", "1"}).status, 2);
   EXPECT_EQ(impute({"--all-sessions", "1:12"}).status, 2);
