@@ -7,6 +7,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdlib>
+
 namespace {
 
 using namespace rapport;
@@ -79,6 +81,30 @@ Table crossed(Index rows) {
   return table;
 }
 
+/// As many levels in both factors; each level of a meets six levels of b at most, its neighbours.
+Table sparsely_crossed(Index rows) {
+  RandomStream stream(Seed{3}, 0);
+  const Index levels = rows / 5;
+  Eigen::VectorXd a(levels), b(levels), x(rows), y(rows);
+  for (double& value : a) value = stream.normal();
+  for (double& value : b) value = 0.6 * stream.normal();
+  std::vector<std::int32_t> code_a, code_b;
+  for (Index i = 0; i < rows; ++i) {
+    const Index level = i < levels ? i : stream.below(levels);
+    code_a.push_back(static_cast<std::int32_t>(level));
+    code_b.push_back(
+        static_cast<std::int32_t>(i < levels ? i : (level + stream.below(6)) % levels));
+    x[i] = stream.normal();
+    y[i] = 5 + 0.5 * x[i] + a[code_a.back()] + b[code_b.back()] + 1.5 * stream.normal();
+  }
+  Table table;
+  table.add("a", codes_to_factor(code_a, levels));
+  table.add("b", codes_to_factor(code_b, levels));
+  table.add("x", x);
+  table.add("y", y);
+  return table;
+}
+
 Table file(const std::string& name) {
   Table table = read_csv(RAPPORT_BENCH_DATA "/mixed/" + name + ".csv");
   table.set("Subject", table.factor("Subject"));
@@ -119,6 +145,22 @@ void crossed_panel(benchmark::State& state) {
   fit_table(state, crossed(state.range(0)), "y ~ x + (1 | a) + (1 | b)");
 }
 
+void sparsely_crossed_panel(benchmark::State& state) {
+  fit_table(state, sparsely_crossed(state.range(0)), "y ~ x + (1 | a) + (1 | b)");
+}
+
+/// lme4::InstEval, which peers/mixed.sh writes to a file.
+void insteval(benchmark::State& state) {
+  const char* path = std::getenv("RAPPORT_INSTEVAL");
+  if (path == nullptr) {
+    state.SkipWithError("RAPPORT_INSTEVAL names no file of lme4::InstEval");
+    return;
+  }
+  Table table = read_csv(path);
+  for (const char* name : {"s", "d", "dept", "service"}) table.set(name, table.factor(name));
+  fit_table(state, table, "y ~ service + (1 | s) + (1 | d) + (1 | dept)");
+}
+
 void kenward_roger(benchmark::State& state) {
   const MixedModel model(make_design(parse_formula(two_levels), panel(state.range(0), false)));
   const MixedFit fit = model.fit({.random_effects = false});
@@ -157,6 +199,8 @@ BENCHMARK(three_level_panel)
     ->Range(1000, 1000000)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(crossed_panel)->RangeMultiplier(10)->Range(10000, 100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(sparsely_crossed_panel)->Arg(100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(insteval)->Unit(benchmark::kMillisecond);
 BENCHMARK(kenward_roger)->Arg(100000)->Unit(benchmark::kMillisecond);
 BENCHMARK(bootstrap_1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(profile_all)->Unit(benchmark::kMillisecond);

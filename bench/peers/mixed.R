@@ -39,6 +39,15 @@ crossed <- function(n) {
   y <- 5 + 0.5 * x + rnorm(n %/% 20)[a] + rnorm(n %/% 100, 0, 0.6)[b] + rnorm(n, 0, 1.5)
   data.frame(a = factor(a), b = factor(b), x, y)
 }
+sparsely_crossed <- function(n) {
+  set.seed(3)
+  m <- n %/% 5
+  a <- c(seq_len(m), sample.int(m, n - m, TRUE))
+  b <- (a + c(integer(m), sample.int(6, n - m, TRUE) - 1) - 1) %% m + 1
+  x <- rnorm(n)
+  y <- 5 + 0.5 * x + rnorm(m)[a] + rnorm(m, 0, 0.6)[b] + rnorm(n, 0, 1.5)
+  data.frame(a = factor(a), b = factor(b), x, y)
+}
 sleepstudy <- read("sleepstudy")
 time("sleepstudy", function() lmer(Reaction ~ Days + (Days | Subject), sleepstudy), 20)
 orthodont <- read("orthodont")
@@ -55,6 +64,9 @@ for (n in c(1e4, 1e5)) {
   d <- crossed(n)
   time(paste("crossed_panel", n), function() lmer(y ~ x + (1 | a) + (1 | b), d), 1)
 }
+d <- sparsely_crossed(1e5)
+time("sparsely_crossed_panel 1e+05", function() lmer(y ~ x + (1 | a) + (1 | b), d), 1)
+time("insteval", function() lmer(y ~ service + (1 | s) + (1 | d) + (1 | dept), InstEval), 1)
 fit <- lmer(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 time("profile_all (confint)", function() confint(fit, method = "profile", quiet = TRUE), 2)
 time("bootstrap_1000 (bootMer)", function() bootMer(fit, function(x) c(fixef(x), x@theta, sigma(x)), nsim = 1000, seed = 1), 1)

@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 
 #include "crossed_solve.hpp"
+#include "dense.hpp"
 #include "node.hpp"
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,9 @@ using Eigen::VectorXd;
 using Supernode = SupernodalPattern::Supernode;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Leaves whose rows are written out together where they meet most of the root.
+constexpr Index leaf_chunk = 256;
 
 std::vector<MatrixXd> transposed(const std::vector<MatrixXd>& matrices) {
   std::vector<MatrixXd> result;
@@ -64,9 +68,37 @@ CrossedCrossProducts::Leaves CrossedCrossProducts::whiten(const MatrixXd& factor
   return leaves;
 }
 
+bool CrossedCrossProducts::leaves_meet_most() const {
+  constexpr double most = 0.25;
+  return layout_->root.supernodes().size() == 1 &&
+         static_cast<double>(layout_->met.size()) >
+             most * static_cast<double>(n_leaves()) * static_cast<double>(layout_->root.columns());
+}
+
+MatrixXd CrossedCrossProducts::spread_rows(const MatrixXd& values, Index first, Index count) const {
+  const Index q = values.rows();
+  MatrixXd rows = MatrixXd::Zero(q * count, layout_->root.columns());
+  for (Index leaf = 0; leaf < count; ++leaf)
+    for (Index e = layout_->first[at(first + leaf)]; e < layout_->first[at(first + leaf + 1)]; ++e)
+      rows.block(leaf * q, layout_->met[at(e)], q, 1) = values.col(e);
+  return rows;
+}
+
 void CrossedCrossProducts::add_leaf_products(const MatrixXd& left, const MatrixXd& right,
                                              double scale, SupernodalMatrix& matrix) const {
   const Index q = left.rows();
+  if (leaves_meet_most()) {
+    auto panel = matrix.panel(layout_->root.supernodes().front());
+    for (Index leaf = 0; leaf < n_leaves(); leaf += leaf_chunk) {
+      const Index count = std::min(leaf_chunk, n_leaves() - leaf);
+      const MatrixXd rows = spread_rows(left, leaf, count);
+      if (left.data() == right.data())
+        add_lower_gram(panel, scale, rows);
+      else
+        add_transposed_product(panel, scale, rows, spread_rows(right, leaf, count));
+    }
+    return;
+  }
   const std::int32_t* met = layout_->met.data();
   std::vector<std::int32_t> local(at(layout_->root.columns()));
   for (const Supernode& s : layout_->root.supernodes()) {
@@ -98,9 +130,22 @@ void CrossedCrossProducts::add_leaf_products(const MatrixXd& left, const MatrixX
 
 MatrixXd CrossedCrossProducts::leaf_forms(const MatrixXd& b, const SupernodalMatrix& matrix) const {
   const Index q = b.rows();
+  MatrixXd forms = MatrixXd::Zero(q, q * n_leaves());
+  if (leaves_meet_most()) {
+    const auto panel = matrix.panel(layout_->root.supernodes().front());
+    for (Index leaf = 0; leaf < n_leaves(); leaf += leaf_chunk) {
+      const Index count = std::min(leaf_chunk, n_leaves() - leaf);
+      const MatrixXd rows = spread_rows(b, leaf, count);
+      MatrixXd product = MatrixXd::Zero(rows.rows(), rows.cols());
+      add_product(product, 1, rows, panel);
+      for (Index i = 0; i < count; ++i)
+        forms.middleCols((leaf + i) * q, q).noalias() =
+            rows.middleRows(i * q, q) * product.middleRows(i * q, q).transpose();
+    }
+    return forms;
+  }
   const std::int32_t* met = layout_->met.data();
   std::vector<std::int32_t> local(at(layout_->root.columns()));
-  MatrixXd forms = MatrixXd::Zero(q, q * n_leaves());
   VectorXd sum(q);
   for (const Supernode& s : layout_->root.supernodes()) {
     number_rows(layout_->root, s, local);
@@ -262,7 +307,6 @@ std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<Matrix
   solved->lower.solve_transposed(mean);
   scale_rows(back, mean);
   SupernodalMatrix covariance = solved->lower.selected_inverse();
-  scale_root(back, covariance);
 
   const Leaves& leaves = solved->leaves;
   MatrixXd b(q, leaf_c_.cols());
@@ -272,7 +316,10 @@ std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<Matrix
     b.middleCols(first, n).noalias() =
         leaves.r.middleCols(leaf * q, q).transpose() * leaves.c.middleCols(first, n);
   }
-  const MatrixXd spread = leaf_forms(b, covariance);
+  MatrixXd scaled_b = b;
+  scale_entries(factors, scaled_b);
+  const MatrixXd spread = leaf_forms(scaled_b, covariance);
+  scale_root(back, covariance);
 
   std::vector<LevelEffects> result(factors.size());
   result.front().mean.resize(n_leaves(), q);

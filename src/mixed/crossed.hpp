@@ -78,11 +78,16 @@ class CrossedCrossProducts final : public CrossProducts {
   // The leaves and the root.
   [[nodiscard]] Index n_leaves() const { return layout_->n_leaves(); }
   [[nodiscard]] Leaves whiten(const Eigen::MatrixXd& factor) const;
+  /// True if the root is one block and a leaf meets so much of it that dense products are faster.
+  [[nodiscard]] bool leaves_meet_most() const;
+  /// The entries of some leaves as rows: q·count × root.
+  [[nodiscard]] Eigen::MatrixXd spread_rows(const Eigen::MatrixXd& values, Index first,
+                                            Index count) const;
   /// Lower triangle of matrix += scale · Σ left'right over the leaves, in the places of their
   /// columns.
   void add_leaf_products(const Eigen::MatrixXd& left, const Eigen::MatrixXd& right, double scale,
                          SupernodalMatrix& matrix) const;
-  /// b N b' of every leaf, side by side: q × q·leaves.
+  /// b N b' of every leaf for a symmetric N, side by side: q × q·leaves.
   [[nodiscard]] Eigen::MatrixXd leaf_forms(const Eigen::MatrixXd& b,
                                            const SupernodalMatrix& matrix) const;
   /// matrix := T'·matrix·T for a block-diagonal T, one block a group; a block for each level, those
@@ -107,6 +112,10 @@ class CrossedCrossProducts final : public CrossProducts {
   void add_root_terms(const Sweep& sweep, std::vector<Eigen::MatrixXd>& moves,
                       SecondOrder& result) const;
   [[nodiscard]] SecondOrder second_order_at_zero(const Eigen::MatrixXd& projection) const;
+  void add_leaf_moments(const Eigen::MatrixXd& projection, const Eigen::MatrixXd& projected,
+                        SecondOrder& result) const;
+  void add_root_moments(const Eigen::MatrixXd& cross, const Eigen::MatrixXd& projected,
+                        SecondOrder& result) const;
 
   void draw_remainder(const Eigen::VectorXd& effects, const Eigen::VectorXd& coefficients,
                       double sigma, RandomStream& stream);

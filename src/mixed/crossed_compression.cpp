@@ -118,9 +118,11 @@ std::optional<LowerGraph> neighbours_of(const MetNodes& met, Index nodes, double
 
 SupernodalPattern pattern_of(const MetNodes& met, const std::vector<Index>& sizes) {
   const auto nodes = static_cast<Index>(sizes.size());
+  constexpr double most = 2e8;  // pairs of a sparse root; one of more is refused for its size
   const double pairs = 0.5 * static_cast<double>(nodes) * static_cast<double>(nodes);
   if (std::accumulate(sizes.begin(), sizes.end(), Index{0}) > SupernodalPattern::small)
-    if (const auto graph = neighbours_of(met, nodes, SupernodalPattern::filled * pairs))
+    if (const auto graph =
+            neighbours_of(met, nodes, std::min(SupernodalPattern::filled * pairs, most)))
       return {*graph, sizes};
   return SupernodalPattern(sizes);
 }

@@ -232,68 +232,18 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order_at_zero(
     const MatrixXd& projection) const {
   const Index n = structure_.n_parameters();
   const Index c = projection.cols();
-  SupernodalMatrix gram = remainder_;  // Z'Z of the root
-  add_leaf_products(leaf_c_, leaf_c_, 1, gram);
-  MatrixXd cross = remainder_cross_.transpose();  // W'Z
+  MatrixXd cross = remainder_cross_.transpose();  // W'Z of the root
   for (Index leaf = 0; leaf < n_leaves(); ++leaf)
     for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
       cross.col(layout_->met[at(e)]) += leaf_c_(0, e) * leaf_fixed_.col(leaf);
-  const VectorXd square = leaf_r_.row(0).cwiseAbs2().transpose();
-  const MatrixXd leaf_cross = leaf_fixed_ * leaf_r_.row(0).asDiagonal();
-  const MatrixXd leaf_projected = projection.transpose() * leaf_cross;
-  const MatrixXd projected = projection.transpose() * cross;
-
   SecondOrder result;
   result.log_determinant = VectorXd::Zero(n);
   result.gram.assign(at(n), MatrixXd::Zero(fixed_columns_, fixed_columns_));
   result.information = MatrixXd::Zero(n, n);
   result.second_gram.assign(at(n * n), MatrixXd::Zero(c, c));
-  result.log_determinant[0] = square.sum();
-  result.gram[0] = -leaf_cross * leaf_cross.transpose();
-  result.information(0, 0) = square.squaredNorm();
-  result.second_gram[0] = leaf_projected * square.asDiagonal() * leaf_projected.transpose();
-
-  const auto coordinate_of = [&](Index column) {
-    return Index{layout_->column_level[at(column)]} + 1;
-  };
-  MatrixXd by_leaf(c, n - 1);  // Σ over the columns of each level
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    by_leaf.setZero();
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e) {
-      const Index column = layout_->met[at(e)];
-      const double value = leaf_r_(0, leaf) * leaf_c_(0, e);
-      result.information(coordinate_of(column), 0) += value * value;
-      by_leaf.col(coordinate_of(column) - 1) += value * projected.col(column);
-    }
-    for (Index k = 1; k < n; ++k)
-      result.second_gram[at(k * n)] += by_leaf.col(k - 1) * leaf_projected.col(leaf).transpose();
-  }
-  MatrixXd by_column(c, n - 1);
-  for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
-    const auto panel = gram.panel(s);
-    const std::int32_t* rows = layout_->root.rows(s);
-    for (Index j = 0; j < s.width; ++j) {
-      const Index k = coordinate_of(s.first + j);
-      result.log_determinant[k] += panel(j, j);
-      result.gram[at(k)] -= cross.col(s.first + j) * cross.col(s.first + j).transpose();
-      by_column.setZero();
-      for (Index i = j; i < s.n_rows; ++i) {
-        const double value = panel(i, j);
-        if (value == 0) continue;
-        const Index l = coordinate_of(rows[i]);
-        result.information(std::max(k, l), std::min(k, l)) +=
-            (k == l && i > j ? 2 : 1) * value * value;
-        by_column.col(l - 1) += (i == j ? 0.5 : 1) * value * projected.col(rows[i]);
-      }
-      for (Index l = 1; l < n; ++l) {
-        const MatrixXd product = by_column.col(l - 1) * projected.col(s.first + j).transpose();
-        if (l == k)
-          result.second_gram[at(k * n + k)] += product + product.transpose();
-        else
-          result.second_gram[at(std::max(k, l) * n + std::min(k, l))] += product;
-      }
-    }
-  }
+  const MatrixXd projected = projection.transpose() * cross;
+  add_leaf_moments(projection, projected, result);
+  add_root_moments(cross, projected, result);
   for (Index k = 0; k < n; ++k)
     for (Index l = 0; l <= k; ++l) {
       MatrixXd& second = result.second_gram[at(k * n + l)];
@@ -302,6 +252,65 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order_at_zero(
       result.information(l, k) = result.information(k, l);
     }
   return result;
+}
+
+/// `projected`: P'W'Z of the root.
+void CrossedCrossProducts::add_leaf_moments(const MatrixXd& projection, const MatrixXd& projected,
+                                            SecondOrder& result) const {
+  const Index n = structure_.n_parameters();
+  const VectorXd square = leaf_r_.row(0).cwiseAbs2().transpose();
+  const MatrixXd cross = leaf_fixed_ * leaf_r_.row(0).asDiagonal();
+  const MatrixXd own = projection.transpose() * cross;
+  result.log_determinant[0] = square.sum();
+  result.gram[0] = -cross * cross.transpose();
+  result.information(0, 0) = square.squaredNorm();
+  result.second_gram[0] = own * square.asDiagonal() * own.transpose();
+  MatrixXd by_level(projected.rows(), n - 1);  // Σ over the columns of each level
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
+    by_level.setZero();
+    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e) {
+      const Index column = layout_->met[at(e)];
+      const Index level = layout_->column_level[at(column)];
+      const double value = leaf_r_(0, leaf) * leaf_c_(0, e);
+      result.information(level + 1, 0) += value * value;
+      by_level.col(level) += value * projected.col(column);
+    }
+    for (Index k = 1; k < n; ++k)
+      result.second_gram[at(k * n)].noalias() += by_level.col(k - 1) * own.col(leaf).transpose();
+  }
+}
+
+/// `cross`: W'Z of the root.
+void CrossedCrossProducts::add_root_moments(const MatrixXd& cross, const MatrixXd& projected,
+                                            SecondOrder& result) const {
+  const Index n = structure_.n_parameters();
+  SupernodalMatrix gram = remainder_;  // Z'Z
+  add_leaf_products(leaf_c_, leaf_c_, 1, gram);
+  MatrixXd by_level(projected.rows(), n - 1);
+  for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
+    const auto panel = gram.panel(s);
+    const std::int32_t* rows = layout_->root.rows(s);
+    for (Index j = 0; j < s.width; ++j) {
+      const Index column = s.first + j;
+      const Index k = Index{layout_->column_level[at(column)]} + 1;
+      result.log_determinant[k] += panel(j, j);
+      result.gram[at(k)].noalias() -= cross.col(column) * cross.col(column).transpose();
+      by_level.setZero();
+      for (Index i = j; i < s.n_rows; ++i) {
+        const double value = panel(i, j);
+        if (value == 0) continue;
+        const Index l = Index{layout_->column_level[at(rows[i])]} + 1;
+        result.information(std::max(k, l), std::min(k, l)) +=
+            (k == l && i > j ? 2 : 1) * value * value;
+        by_level.col(l - 1) += (i == j ? 0.5 : 1) * value * projected.col(rows[i]);
+      }
+      for (Index l = 1; l < n; ++l) {
+        MatrixXd& second = result.second_gram[at(std::max(k, l) * n + std::min(k, l))];
+        second.noalias() += by_level.col(l - 1) * projected.col(column).transpose();
+        if (l == k) second.noalias() += projected.col(column) * by_level.col(l - 1).transpose();
+      }
+    }
+  }
 }
 
 }  // namespace rapport

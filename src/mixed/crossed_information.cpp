@@ -169,7 +169,7 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
     const Index groups = level == 0 ? n_leaves() : layout_->levels[at(level - 1)].n_groups;
     const bool exact = groups * structure_.size(level) <= few;
     // The error falls with the root of groups times vectors.
-    const Index signs = std::clamp<Index>(16384 / groups, 8, 56);
+    const Index signs = std::clamp<Index>(16384 / (groups * (structure_.n_levels() - 1)), 8, 56);
     probes.sets.push_back({rows, exact ? groups : signs, exact});
     rows += probes.sets.back().count * structure_.size(level);
     probes.signs.push_back(exact ? MatrixXd() : random_signs(signs, groups, level));

@@ -18,9 +18,9 @@ Index half_of(Index n) { return (n / 2 + 7) / 8 * 8; }
 /// Runs the kernel if the processor has one and the work is worth packing.
 bool run_kernel(DenseBlock c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
                 Index inner) {
-  constexpr Index worth_packing = 8;
+  constexpr Index worth_packing = 4096;  // products of numbers
   const ProductKernel kernel = product_kernel();
-  if (kernel == nullptr || c.rows() < worth_packing || inner < worth_packing) return false;
+  if (kernel == nullptr || c.rows() * c.cols() * inner < worth_packing) return false;
   const ProductSize size = {c.rows(), c.cols(), inner};
   thread_local std::vector<double> scratch;
   const auto needed = static_cast<std::size_t>(product_scratch_size(size));
@@ -31,16 +31,6 @@ bool run_kernel(DenseBlock c, double alpha, const StridedMatrix& a, const Stride
 
 StridedMatrix plain(const MatrixView& m) { return {m.data(), 1, m.outerStride()}; }
 StridedMatrix transposed(const MatrixView& m) { return {m.data(), m.outerStride(), 1}; }
-
-/// c += a'a, lower triangle.
-void add_lower_gram(DenseBlock c, const MatrixView& a) {
-  const Index n = c.rows();
-  if (n <= 4 * small) return add_transposed_product(c, 1, a, a);
-  const Index k = half_of(n);
-  add_lower_gram(c.topLeftCorner(k, k), a.leftCols(k));
-  add_transposed_product(c.bottomLeftCorner(n - k, k), 1, a.rightCols(n - k), a.leftCols(k));
-  add_lower_gram(c.bottomRightCorner(n - k, n - k), a.rightCols(n - k));
-}
 
 /// c += alpha · b · t for a lower triangular t with zeros above.
 void add_times_lower(DenseBlock c, double alpha, const MatrixView& b, const MatrixView& t) {
@@ -146,6 +136,15 @@ void add_lower_square(DenseBlock c, double alpha, const MatrixView& a) {
   add_lower_square(c.bottomRightCorner(n - k, n - k), alpha, a.bottomRows(n - k));
 }
 
+void add_lower_gram(DenseBlock c, double alpha, const MatrixView& a) {
+  const Index n = c.rows();
+  if (n <= 4 * small) return add_transposed_product(c, alpha, a, a);
+  const Index k = half_of(n);
+  add_lower_gram(c.topLeftCorner(k, k), alpha, a.leftCols(k));
+  add_transposed_product(c.bottomLeftCorner(n - k, k), alpha, a.rightCols(n - k), a.leftCols(k));
+  add_lower_gram(c.bottomRightCorner(n - k, n - k), alpha, a.rightCols(n - k));
+}
+
 bool factor_panel(DenseBlock panel) {
   const Index n = panel.cols();
   const Index rows = panel.rows();
@@ -195,7 +194,7 @@ void square_lower(DenseBlock lower) {
   const Index k = half_of(n);
   auto corner = lower.bottomLeftCorner(n - k, k);
   square_lower(lower.topLeftCorner(k, k));
-  add_lower_gram(lower.topLeftCorner(k, k), corner);
+  add_lower_gram(lower.topLeftCorner(k, k), 1, corner);
   const MatrixXd copy = corner;
   corner.setZero();
   add_transposed_lower_times(corner, lower.bottomRightCorner(n - k, n - k), copy);

@@ -18,6 +18,8 @@ void add_product_transposed(DenseBlock c, double alpha, const MatrixView& a, con
 void add_transposed_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b);
 /// The lower triangle of c += alpha · a · a'; what stands above is undefined afterwards.
 void add_lower_square(DenseBlock c, double alpha, const MatrixView& a);
+/// The lower triangle of c += alpha · a' · a; what stands above is undefined afterwards.
+void add_lower_gram(DenseBlock c, double alpha, const MatrixView& a);
 
 /// Replaces the lower triangle of the square on top by its Cholesky factor L and the rows B below
 /// by BL⁻ᵀ; what stands above the diagonal is undefined. False if it is not positive definite.

@@ -136,8 +136,11 @@ TEST(CrossedModel, ASparseRootReachesTheOptimumOfTheDefinition) {
 }
 
 /// BLUPs and conditional covariances by generalised least squares on V itself.
-TEST(CrossedModel, EffectsOfASparseRootAreBestLinearPredictions) {
-  const Design design = sparse_slopes();
+class CrossedEffects : public testing::TestWithParam<bool> {};
+
+TEST_P(CrossedEffects, AreBestLinearPredictions) {
+  const Design design =
+      GetParam() ? sparse_slopes() : crossed_design(300, {{14, true, 1}, {7, true, 1}}, 14, 3);
   const MixedFit fit = fit_mixed_model(design);
   const Index n = design.response.size();
   MatrixXd v = fit.residual.sd * fit.residual.sd * MatrixXd::Identity(n, n);
@@ -172,6 +175,8 @@ TEST(CrossedModel, EffectsOfASparseRootAreBestLinearPredictions) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(SparseOrFull, CrossedEffects, testing::Bool());
 
 /// Standard errors of variances rest on tr(V⁻¹V_kV⁻¹V_l), which is estimated for a sparse root:
 /// compared with second differences of the definition.
