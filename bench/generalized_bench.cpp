@@ -107,6 +107,25 @@ void cbpp(benchmark::State& state) {
 }
 BENCHMARK(cbpp)->Arg(1)->Arg(9)->Unit(benchmark::kMillisecond);
 
+void respiratory(benchmark::State& state) {
+  const Design d = rapport::make_design(
+      rapport::parse_formula(
+          "good ~ treatment + baseline + gender + age + factor(centre) + (1 | subject)"),
+      rapport::read_csv(RAPPORT_BENCH_DATA "/mixed/respiratory.csv"),
+      {.response = rapport::ResponseKind::binary});
+  fit(state, d, {.quadrature_points = state.range(0)});
+}
+BENCHMARK(respiratory)->Arg(1)->Arg(9)->Unit(benchmark::kMillisecond);
+
+void verbagg(benchmark::State& state) {
+  const Design d = rapport::make_design(
+      rapport::parse_formula("y ~ anger + gender + btype + situ + (1 | id) + (1 | item)"),
+      rapport::read_csv(RAPPORT_BENCH_DATA "/mixed/verbagg.csv"),
+      {.response = rapport::ResponseKind::binary});
+  fit(state, d, {});
+}
+BENCHMARK(verbagg)->Unit(benchmark::kMillisecond);
+
 void wine(benchmark::State& state) {
   const Design d =
       rapport::make_design(rapport::parse_formula("rating ~ temp + contact + (1 | judge)"),

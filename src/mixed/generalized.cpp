@@ -137,7 +137,13 @@ void add_warnings(const Design& design, GeneralizedFit& fit) {
                              "theirs and their standard errors mean nothing");
     }
   }
-  if (fit.family == Family::poisson) {
+  if (!fit.zero_inflation.empty() && fit.zero_inflation.front().term == "(Intercept)" &&
+      fit.zero_inflation.size() == 1 && fit.zero_inflation.front().estimate < -12) {
+    fit.warnings.push_back(
+        "zero inflation has no finite estimate: the counts have no more zeros than their own "
+        "distribution gives them; leave it out");
+  }
+  if (fit.family == Family::poisson && fit.zero_inflation.empty()) {
     double chi = 0;
     for (Index i = 0; i < fit.fitted.size(); ++i) {
       const double difference = design.response[i] - fit.fitted[i];
@@ -208,7 +214,14 @@ void describe_family(const Design& design, const VectorXd& parameters, const Mat
   fit.dispersion = fit.dispersion_standard_error = missing;
   if (fit.family == Family::cumulative) {
     describe_ordinal(design, parameters, covariance, fit);
-  } else if (parameters.size() == 1) {
+    return;
+  }
+  const auto n_zero = static_cast<Index>(fit.options.zero_inflation.terms.size());
+  if (n_zero > 0) {
+    fit.zero_inflation = other_parameters(fit.options.zero_inflation.terms, parameters.tail(n_zero),
+                                          covariance.bottomRightCorner(n_zero, n_zero));
+  }
+  if (parameters.size() == n_zero + 1) {
     // A gamma's parameter is its shape, the inverse of the dispersion.
     fit.dispersion = std::exp(fit.family == Family::gamma ? -parameters[0] : parameters[0]);
     fit.dispersion_standard_error = fit.dispersion * std::sqrt(covariance(0, 0));

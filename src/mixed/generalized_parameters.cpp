@@ -33,7 +33,10 @@ std::vector<std::string> family_names(const GeneralizedFit& fit) {
   for (const OtherParameter& effect : fit.nominal_effects) names.push_back(effect.term);
   for (const OtherParameter& effect : fit.scale_effects)
     names.push_back("scale(" + effect.term + ")");
-  if (names.empty() && fit.family_parameters.size() > 0) names.emplace_back("dispersion");
+  if (fit.family != Family::cumulative && !std::isnan(fit.dispersion))
+    names.emplace_back("dispersion");
+  for (const OtherParameter& effect : fit.zero_inflation)
+    names.push_back("zero_inflation(" + effect.term + ")");
   return names;
 }
 
@@ -58,15 +61,18 @@ double parameter_estimate(const GeneralizedFit& fit, const GeneralizedParameter&
     case Kind::correlation:
       return fit.random[parameter.term].correlation(parameter.row, parameter.column);
     case Kind::family:
-      return family_scale(fit, fit.family_parameters[parameter.row]);
+      return family_scale(fit, parameter.row, fit.family_parameters[parameter.row]);
     case Kind::fixed:
       break;
   }
   return fit.fixed.estimate[parameter.row];
 }
 
-double family_scale(const GeneralizedFit& fit, double internal) {
-  if (fit.family == Family::cumulative) return internal;
+double family_scale(const GeneralizedFit& fit, Index k, double internal) {
+  const auto n_zero = static_cast<Index>(fit.zero_inflation.size());
+  const bool linear =
+      fit.family == Family::cumulative || k >= fit.family_parameters.size() - n_zero;
+  if (linear) return internal;
   return std::exp(fit.family == Family::gamma ? -internal : internal);
 }
 

@@ -25,6 +25,6 @@ struct GeneralizedParameter {
 [[nodiscard]] double parameter_estimate(const GeneralizedFit& fit,
                                         const GeneralizedParameter& parameter);
 /// A family's parameter as users see it, from its place in ψ.
-[[nodiscard]] double family_scale(const GeneralizedFit& fit, double internal);
+[[nodiscard]] double family_scale(const GeneralizedFit& fit, Index k, double internal);
 
 }  // namespace rapport::detail

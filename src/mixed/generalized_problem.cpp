@@ -9,6 +9,7 @@
 #include "group_kernels.hpp"
 #include "independent_columns.hpp"
 #include "ordinal_likelihood.hpp"
+#include "zero_inflated.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -169,6 +170,23 @@ void require_ordinal_columns(const Design& design, const EffectColumns& effects,
                         std::to_string(design.response.size()) + "; both must have the same");
 }
 
+void require_zero_inflation(const Design& design, const GeneralizedOptions& options) {
+  const EffectColumns& zeros = options.zero_inflation;
+  if (zeros.terms.empty()) return;
+  if (options.family != Family::poisson && options.family != Family::nbinom1 &&
+      options.family != Family::nbinom2)
+    throw InvalidArgument(
+        "fit_generalized_model: `zero_inflation` goes with counts (poisson, nbinom1, nbinom2); the "
+        "family is " +
+        std::string(to_string(options.family)));
+  if (zeros.columns.rows() != design.response.size())
+    throw InvalidArgument("fit_generalized_model: `zero_inflation` has " +
+                          std::to_string(zeros.columns.rows()) + " rows but the design has " +
+                          std::to_string(design.response.size()) + "; both must have the same");
+  if ((design.response.array() > 0).all())
+    throw DataError("no count is 0, so that nothing about extra zeros can be estimated");
+}
+
 void require_usable(const Design& design, const GeneralizedOptions& options) {
   if (design.response.size() == 0) throw DataError("fit_generalized_model: the design has no rows");
   if (options.quadrature_points < 1 || options.quadrature_points > 200) {
@@ -178,6 +196,7 @@ void require_usable(const Design& design, const GeneralizedOptions& options) {
   }
   require_ordinal_columns(design, options.ordinal.nominal, "nominal");
   require_ordinal_columns(design, options.ordinal.scale, "scale");
+  require_zero_inflation(design, options);
   const VectorXd& y = design.response;
   if (y.maxCoeff() == y.minCoeff()) {
     throw DataError("the response is the same in all " + std::to_string(y.size()) +
@@ -251,6 +270,10 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
       .categories = thresholds ? count_categories(design) : 0,
       .needs_likelihood = false};
   if (thresholds) make_ordinal_rows();
+  if (!options.zero_inflation.terms.empty()) {
+    response_.needs_likelihood = true;
+    zeros_ = MatrixXd(options.zero_inflation.columns(rows_->order, Eigen::all));
+  }
   const std::unique_ptr<Likelihood> rows = likelihood();
   const VectorXd family = rows->start();
   const WorkingModel working = working_model(*rows, *rows_, family);
@@ -294,6 +317,10 @@ void GeneralizedProblem::make_ordinal_rows() {
 
 FamilyCoordinates GeneralizedProblem::family_coordinates(Index n_family) const {
   FamilyCoordinates family{.shift = VectorXd::Zero(n_family), .unit = VectorXd::Ones(n_family)};
+  for (Index k = 0; k < zeros_.cols(); ++k) {
+    family.unit[n_family - zeros_.cols() + k] =
+        std::sqrt(static_cast<double>(zeros_.rows())) / zeros_.col(k).norm();
+  }
   if (!shape_) return family;
   const Index t = shape_->n_threshold_parameters();
   const auto inverse_size = [](const VectorXd& column) {
@@ -308,6 +335,9 @@ FamilyCoordinates GeneralizedProblem::family_coordinates(Index n_family) const {
 }
 
 std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
+  if (zeros_.size() > 0)
+    return make_zero_inflated(response_.family, response_.link, response_.response,
+                              response_.weights, zeros_);
   if (response_.needs_likelihood)
     return make_ordinal_likelihood(*shape_, response_.link, response_.response, response_.weights,
                                    nominal_, scale_);

@@ -97,6 +97,7 @@ class GeneralizedProblem {
   std::optional<OrdinalShape> shape_;  ///< of Family::cumulative
   Eigen::MatrixXd nominal_;            ///< rows in the order of evaluation
   Eigen::MatrixXd scale_;
+  Eigen::MatrixXd zeros_;  ///< predictors of extra zeros
   Eigen::VectorXd start_;
 };
 

@@ -251,7 +251,7 @@ double profile_side(const std::shared_ptr<const OrderedModel>& model, const Gene
   if (parameter.kind != Kind::family) return limit;
   // A dispersion's logarithm is searched between −30 and 30.
   const bool endless = fit.family != Family::cumulative && std::abs(limit) > 29;
-  return detail::family_scale(fit, endless ? side * infinity : limit);
+  return detail::family_scale(fit, parameter.row, endless ? side * infinity : limit);
 }
 
 }  // namespace

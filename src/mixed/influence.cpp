@@ -101,6 +101,9 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Gener
   return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
     GeneralizedOptions own = options;
     own.ordinal = select(options.ordinal, rows);
+    if (!own.zero_inflation.terms.empty())
+      own.zero_inflation.columns =
+          Eigen::MatrixXd(options.zero_inflation.columns(rows, Eigen::all));
     return ReducedFit{.fixed = fit_generalized_model(select(design, rows), own).fixed,
                       .residual_sd = missing};
   });

@@ -53,6 +53,7 @@ double ResponseDistribution::draw(Index row, double eta, RandomStream& stream) c
     while (cumulative_probability(row, category, eta) < u) ++category;
     return static_cast<double>(category);
   }
+  if (!fit_.zero_inflation.empty() && stream.uniform() < extra_zeros(row)) return 0;
   const double mean = mean_at(fit_.link, eta).mean;
   constexpr double least = std::numeric_limits<double>::min();
   switch (fit_.family) {
@@ -75,6 +76,13 @@ double ResponseDistribution::draw(Index row, double eta, RandomStream& stream) c
       break;
   }
   throw InvalidArgument("simulate_responses: not a Family");
+}
+
+double ResponseDistribution::extra_zeros(Index row) const {
+  const Eigen::MatrixXd& columns = fit_.options.zero_inflation.columns;
+  if (columns.size() == 0) return 0;
+  const double zeta = columns.row(row).dot(fit_.family_parameters.tail(columns.cols()));
+  return 1 / (1 + std::exp(-zeta));
 }
 
 double ResponseDistribution::count_cdf(double y, double mean) const {
@@ -114,7 +122,9 @@ ResponseDistribution::Tails ResponseDistribution::tails(Index row, double eta) c
     case Family::cumulative:
       break;
   }
-  return {count_cdf(y - 1, mean), count_cdf(y, mean)};
+  const double zeros = extra_zeros(row);
+  const double below = y > 0 ? zeros + (1 - zeros) * count_cdf(y - 1, mean) : 0;
+  return {below, zeros + (1 - zeros) * count_cdf(y, mean)};
 }
 
 }  // namespace rapport::detail

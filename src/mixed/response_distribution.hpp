@@ -34,6 +34,8 @@ class ResponseDistribution {
   [[nodiscard]] double trials(Index row) const {
     return design_.weights.size() == 0 ? 1 : design_.weights[row];
   }
+  /// The share of zeros whatever the mean.
+  [[nodiscard]] double extra_zeros(Index row) const;
   /// P(Y ≤ y) of counts.
   [[nodiscard]] double count_cdf(double y, double mean) const;
 

@@ -59,6 +59,9 @@ void validate(const FitArguments& arguments) {
   if (arguments.averaged && arguments.predict.empty() && arguments.means.empty() &&
       arguments.slopes.empty())
     throw UsageError("--averaged: needs --predict, --means or --slopes");
+  if (!arguments.zero_inflation.empty() && arguments.family.rfind("nbinom", 0) != 0 &&
+      arguments.family != "poisson")
+    throw UsageError("--zero-inflation needs --family poisson, nbinom1 or nbinom2");
   if (arguments.quantile_residuals && is_gaussian(arguments))
     throw UsageError("--quantile-residuals: needs --family other than gaussian");
   if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");
@@ -219,6 +222,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
   command
       .add_option("--thresholds", a.thresholds,
                   "Of a cumulative model: flexible, symmetric or equidistant")
+      ->group(model);
+  command
+      .add_option("--zero-inflation", a.zero_inflation,
+                  "'~ TERMS' (or '~ 1'): a share of extra zeros, for counts")
       ->group(model);
   command
       .add_option("--nominal", a.nominal,

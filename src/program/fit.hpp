@@ -19,6 +19,7 @@ struct FitArguments {
   std::string link;
   std::string agq = "1";
   std::string thresholds = "flexible";
+  std::string zero_inflation;
   std::string nominal;
   std::string scale;
   bool proportional_odds = false;

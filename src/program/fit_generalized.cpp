@@ -109,6 +109,7 @@ FamilyDesign make_family_design(const FitArguments& arguments, const Formula& fo
       make_design(formula, table, design_options(arguments, response_of(made.options.family)));
   std::optional<Design> nominal;
   std::optional<Design> scale;
+  std::optional<Design> zeros;
   std::vector<Design*> designs{&made.design};
   if (!arguments.nominal.empty()) {
     nominal = effect_design(formula, arguments.nominal, "--nominal", table, arguments);
@@ -118,8 +119,17 @@ FamilyDesign make_family_design(const FitArguments& arguments, const Formula& fo
     scale = effect_design(formula, arguments.scale, "--scale", table, arguments);
     designs.push_back(&*scale);
   }
+  if (!arguments.zero_inflation.empty()) {
+    const std::size_t tilde = arguments.zero_inflation.find('~');
+    const std::string terms = tilde == std::string::npos
+                                  ? arguments.zero_inflation
+                                  : arguments.zero_inflation.substr(tilde + 1);
+    zeros = effect_design(formula, terms, "--zero-inflation", table, arguments);
+    designs.push_back(&*zeros);
+  }
   keep_common_rows(designs);
   if (nominal) made.options.ordinal.nominal = effect_columns(*nominal, made.design);
+  if (zeros) made.options.zero_inflation = zero_inflation_columns(*zeros, made.design);
   if (scale) made.options.ordinal.scale = effect_columns(*scale, made.design);
   return made;
 }

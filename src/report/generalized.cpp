@@ -87,6 +87,7 @@ Json to_json(const MixedSummary& summary, const GeneralizedFit& fit) {
     if (!fit.nominal_effects.empty())
       json.set("nominal_effects", effects_json(fit.nominal_effects));
     if (!fit.scale_effects.empty()) json.set("scale_effects", effects_json(fit.scale_effects));
+    if (!fit.zero_inflation.empty()) json.set("zero_inflation", effects_json(fit.zero_inflation));
     if (!std::isnan(fit.dispersion)) {
       json.set("dispersion", fit.dispersion);
       json.set("dispersion_standard_error", fit.dispersion_standard_error);
@@ -132,6 +133,7 @@ std::string generalized_text(const MixedSummary& summary, const GeneralizedFit& 
   }
   text += effects_text("Effects on the thresholds (nominal)", fit.nominal_effects);
   text += effects_text("Effects on the log of the scale", fit.scale_effects);
+  text += effects_text("Extra zeros: effects on the logit of their share", fit.zero_inflation);
   if (!std::isnan(fit.dispersion)) {
     text += "\n  Dispersion " + number(fit.dispersion) + " (SE " +
             number(fit.dispersion_standard_error) + ")\n";

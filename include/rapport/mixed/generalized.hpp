@@ -43,7 +43,10 @@ struct GeneralizedOptions {
       std::nullopt;  ///< as many points, from `quadrature_points` on, as change log L by no more
   Index iterations = 200;       ///< of the outer search
   OrdinalOptions ordinal = {};  ///< of Family::cumulative
-  bool random_effects = true;   ///< compute the modes and their conditional covariances
+  /// Of counts: the share π of rows that are 0 whatever their mean, logit π = columns · γ (Lambert
+  /// 1992); see zero_inflation_columns(). Empty: none.
+  EffectColumns zero_inflation = {};
+  bool random_effects = true;  ///< compute the modes and their conditional covariances
 };
 
 /// A parameter beside the fixed effects and the covariances, with its standard error.
@@ -70,6 +73,7 @@ struct [[nodiscard]] GeneralizedFit {
   std::vector<OtherParameter> threshold_parameters;
   std::vector<OtherParameter> nominal_effects;  ///< "1|2.contact", …, by term, then threshold
   std::vector<OtherParameter> scale_effects;    ///< on the log of the scale
+  std::vector<OtherParameter> zero_inflation;   ///< on the logit of the share of extra zeros
   double dispersion;  ///< as the Family says; NaN where the family has none
   double dispersion_standard_error;
   std::vector<RandomEffects> random;  ///< in the order of Design::random; `blups` are modes
@@ -95,6 +99,11 @@ struct [[nodiscard]] GeneralizedFit {
 /// outside the family's range, all equal, or with a category that never occurs; InvalidArgument for
 /// a link that does not suit the family.
 GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOptions& options = {});
+
+/// The fixed columns of a design (made of any formula with the same rows), intercept included, as
+/// predictors of extra zeros in `design`. Columns that depend on others are left out. Throws
+/// DataError if the rows differ.
+[[nodiscard]] EffectColumns zero_inflation_columns(const Design& effects, const Design& design);
 
 /// The fit on the scale of the linear predictor, for summaries, tests, means, slopes and
 /// predictions. `residual.sd` is the square root of the distribution's own variance there
