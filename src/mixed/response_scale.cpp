@@ -53,6 +53,18 @@ std::vector<std::string> names_with_mean(const ResponseSurface& surface) {
   return names;
 }
 
+/// A design of no rows that knows the inputs of everything in the model.
+Design with_all_inputs(const Design& design, const std::vector<const EffectColumns*>& effects) {
+  Design all;
+  all.frame = design.frame;
+  for (const EffectColumns* own : effects)
+    for (const ModelInput& input : own->frame.inputs)
+      if (std::none_of(all.frame.inputs.begin(), all.frame.inputs.end(),
+                       [&](const ModelInput& known) { return known.name == input.name; }))
+        all.frame.inputs.push_back(input);
+  return all;
+}
+
 /// Places of the reference grid on the scale of the response.
 class ResponseGrid {
  public:
@@ -60,7 +72,9 @@ class ResponseGrid {
       : design_(design),
         fit_(fit),
         level_(options.confidence_level),
-        grid_(design),
+        inputs_(
+            with_all_inputs(design, {&fit.options.ordinal.nominal, &fit.options.ordinal.scale})),
+        grid_(inputs_),
         surface_(design, fit, options.averaging == Averaging::groups) {
     require_level("response_means", "confidence_level", options.confidence_level);
   }
@@ -117,6 +131,7 @@ class ResponseGrid {
   const Design& design_;
   const GeneralizedFit& fit_;
   double level_;
+  Design inputs_;
   ReferenceGrid grid_;
   ResponseSurface surface_;
 };
