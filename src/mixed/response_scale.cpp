@@ -72,8 +72,8 @@ class ResponseGrid {
       : design_(design),
         fit_(fit),
         level_(options.confidence_level),
-        inputs_(
-            with_all_inputs(design, {&fit.options.ordinal.nominal, &fit.options.ordinal.scale})),
+        inputs_(with_all_inputs(design, {&fit.options.ordinal.nominal, &fit.options.ordinal.scale,
+                                         &fit.options.zero_inflation})),
         grid_(inputs_),
         surface_(design, fit, options.averaging == Averaging::groups) {
     require_level("response_means", "confidence_level", options.confidence_level);

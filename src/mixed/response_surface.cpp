@@ -54,6 +54,7 @@ ResponseRows ResponseSurface::grid_rows(const Table& table) const {
   if (averaged_)
     for (const ColumnPlan& plan : design_.frame.random)
       rows.z.push_back(plan_columns(design_.frame, plan, table, true));
+  rows.zeros = effect_rows(fit_.options.zero_inflation, table);
   if (fit_.family != Family::cumulative) return rows;
   rows.nominal = fit_.options.ordinal.nominal;
   rows.nominal.columns = effect_rows(rows.nominal, table);
@@ -87,8 +88,8 @@ ResponseSurface::Spread ResponseSurface::spread(const ResponseRows& rows, Index 
   return result;
 }
 
-void ResponseSurface::add_mean(double eta, const Spread& spread, const VectorXd& x,
-                               Outputs& out) const {
+void ResponseSurface::add_mean(const ResponseRows& rows, Index row, double eta,
+                               const Spread& spread, const VectorXd& x, Outputs& out) const {
   double by_eta = 0;
   double by_sd = 0;
   for (Index q = 0; q < rule_.nodes.size(); ++q) {
@@ -100,6 +101,16 @@ void ResponseSurface::add_mean(double eta, const Spread& spread, const VectorXd&
   out.by_predictor[0] = by_eta;
   out.gradient.row(0).head(n_fixed_) = by_eta * x.transpose();
   out.gradient.row(0).segment(n_fixed_, n_factor_) = by_sd * spread.gradient.transpose();
+  if (rows.zeros.size() > 0) add_zeros(rows.zeros.row(row), out);
+}
+
+void ResponseSurface::add_zeros(const VectorXd& columns, Outputs& out) const {
+  const Index k = columns.size();
+  const double share = mean_at(Link::logit, columns.dot(fit_.family_parameters.tail(k))).mean;
+  out.gradient *= 1 - share;
+  out.gradient.row(0).tail(k) = -share * (1 - share) * out.value[0] * columns.transpose();
+  out.value *= 1 - share;
+  out.by_predictor *= 1 - share;
 }
 
 void ResponseSurface::add_categories(const ResponseRows& rows, Index row, double eta,
@@ -151,7 +162,7 @@ Outputs ResponseSurface::at(const ResponseRows& rows, Index row) const {
   if (fit_.family == Family::cumulative)
     add_categories(rows, row, eta, random, x, out);
   else
-    add_mean(eta, random, x, out);
+    add_mean(rows, row, eta, random, x, out);
   return out;
 }
 

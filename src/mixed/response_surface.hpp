@@ -18,6 +18,7 @@ struct ResponseRows {
   EffectColumns nominal;
   EffectColumns scale;
   std::optional<FittedThresholds> thresholds;  ///< of Family::cumulative
+  Eigen::MatrixXd zeros;                       ///< the predictors of extra zeros; empty without
   [[nodiscard]] Index size() const { return x.rows(); }
 };
 
@@ -54,7 +55,10 @@ class ResponseSurface {
     Eigen::VectorXd gradient;
   };
   [[nodiscard]] Spread spread(const ResponseRows& rows, Index row) const;
-  void add_mean(double eta, const Spread& spread, const Eigen::VectorXd& x, Outputs& out) const;
+  void add_mean(const ResponseRows& rows, Index row, double eta, const Spread& spread,
+                const Eigen::VectorXd& x, Outputs& out) const;
+  /// Takes the share of extra zeros, whose predictors are given, from a mean.
+  void add_zeros(const Eigen::VectorXd& columns, Outputs& out) const;
   void add_categories(const ResponseRows& rows, Index row, double eta, const Spread& spread,
                       const Eigen::VectorXd& x, Outputs& out) const;
 

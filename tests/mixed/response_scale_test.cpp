@@ -223,6 +223,27 @@ TEST(ResponseScale, ConditionalPredictionsAreTheMeanAtTheMode) {
   }
 }
 
+// glmmTMB 1.1.5: predict(type = "response", re.form = NA) of poisson ~ x + (1 | g) with extra zeros
+// by w, and its standard errors.
+TEST(ResponseScale, ExtraZerosLowerTheMean) {
+  const Table table = table_of("zero_inflated.csv");
+  const Design design = make_design(parse_formula("poisson ~ x + (1 | g)"), table);
+  GeneralizedOptions options{.family = Family::poisson};
+  options.zero_inflation =
+      zero_inflation_columns(make_design(parse_formula("poisson ~ w"), table), design);
+  const GeneralizedFit zeros = fit_generalized_model(design, options);
+  Table rows;
+  rows.add("x", Eigen::Vector2d(-1, 0.5));
+  rows.add("w", Eigen::Vector2d(0.2, 0.9));
+  const ResponsePredictions predictions = predict_response(design, zeros, rows);
+  EXPECT_NEAR(predictions.estimate(0, 0), 0.93235196, 1e-5);
+  EXPECT_NEAR(predictions.estimate(1, 0), 1.26572392, 1e-5);
+  EXPECT_NEAR(predictions.standard_error(0, 0), 0.10176529, 1e-5);
+  EXPECT_NEAR(predictions.standard_error(1, 0), 0.14535967, 1e-5);
+  // A covariate that only the zeros know has a slope all the same.
+  EXPECT_LT(response_slopes(design, zeros, "w")[0].estimates[0].estimate, 0);
+}
+
 TEST(ResponseScale, RefusesWhatMeansNothing) {
   const Fitted model = cbpp();
   EXPECT_THROW((void)response_slopes(model.design, model.fit, "period"), InvalidArgument);
