@@ -135,6 +135,30 @@ TEST(AllianceCommand, WritesAPage) {
   std::filesystem::remove(page);
 }
 
+TEST(AllianceCommand, TakesTimesForSessionsAndOneOfRepeatedRows) {
+  const std::string data = RAPPORT_TEST_DATA "/alliance/enrichd_bdi.csv";
+  const std::vector<std::string> course = {"alliance",  data,        "--patient",
+                                           "ID",        "--session", "time",
+                                           "--outcome", "BDI",       "--number-sessions"};
+  EXPECT_EQ(run_program(course).status, 1) << "a session stands twice";
+  std::vector<std::string> first = course;
+  first.insert(first.end(), {"--repeated-sessions", "first", "--format", "json"});
+  const ProgramRun run = run_program(first);
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("153 rows repeat a session"));
+  EXPECT_EQ(run.result().at("growth").at("n_sessions").number(), 6964);
+  EXPECT_FALSE(has(run.result(), "disaggregation")) << "there is no alliance";
+}
+
+TEST(AllianceCommand, RefusesOptionsThatSayNothing) {
+  EXPECT_EQ(run_program(alliance({"--rater", "observer"})).status, 2);
+  EXPECT_EQ(run_program(alliance({"--rater", "therapist=phq9"})).status, 1) << "named twice";
+  EXPECT_EQ(run_program(alliance({"--rupture-rules", "stile"})).status, 2);
+  EXPECT_EQ(run_program(alliance({"--session-scale", "cubic"})).status, 2);
+  EXPECT_EQ(run_program(alliance({"--lags", "0"})).status, 2);
+  EXPECT_EQ(run_program(alliance({"--repeated-sessions", "middle"})).status, 2);
+}
+
 TEST(AllianceCommand, RefusesAPageThatCannotBeWritten) {
   const ProgramRun run = run_program(alliance({"--report", "/no/such/folder/page.html"}));
   EXPECT_EQ(run.status, 1);
