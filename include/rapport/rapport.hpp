@@ -58,11 +58,13 @@
 #include <rapport/mixed/summary.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
+#include <rapport/score/alpha_comparison.hpp>
 #include <rapport/score/catalogue.hpp>
 #include <rapport/score/change.hpp>
 #include <rapport/score/multilevel_reliability.hpp>
 #include <rapport/score/omega.hpp>
 #include <rapport/score/reliability.hpp>
+#include <rapport/score/retest.hpp>
 #include <rapport/score/scale.hpp>
 #include <rapport/score/scoring.hpp>
 #include <rapport/score/screening.hpp>

@@ -3,6 +3,7 @@
 #include <rapport/agree/within_group.hpp>
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
+#include <rapport/data/factor.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/moments.hpp>
 
@@ -111,6 +112,9 @@ WithinGroupResult within_group_awg(const MatrixView& items, const Factor& group,
   if (!(low < high))
     throw InvalidArgument("within_group_awg: `low` is " + std::to_string(low) + " and `high` " +
                           std::to_string(high) + "; low must lie below high");
+  if ((items.array() < low || items.array() > high).any())
+    throw DataError("within_group_awg: a rating lies outside the scale's " + shortest_decimal(low) +
+                    " to " + shortest_decimal(high));
   return each_group(items, group, [&](const MatrixXd& members, bool&) {
     const auto n = static_cast<double>(members.rows());
     double sum = 0;

@@ -15,7 +15,9 @@ int thread_count(int requested) {
 }
 
 void parallel_for(Index n, int threads, const std::function<void(Index)>& body) {
-  const int workers = static_cast<int>(std::min<Index>(thread_count(threads), n));
+  constexpr int most_workers = 256;  // more than any machine profits from; fewer than its limits
+  const int workers =
+      static_cast<int>(std::min<Index>(std::min(thread_count(threads), most_workers), n));
   if (workers <= 1) {
     for (Index i = 0; i < n; ++i) body(i);
     return;

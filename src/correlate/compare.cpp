@@ -109,6 +109,9 @@ CompleteRows complete_rows(std::string_view function, const MatrixView& data) {
   Index kept = 0;
   for (Index i = 0; i < data.rows(); ++i)
     if (!data.row(i).hasNaN()) rows.row(kept++) = data.row(i);
+  if (kept < 4)
+    throw DataError(std::string(function) + ": " + std::to_string(kept) +
+                    " rows have every variable; at least 4 are required");
   rows.conservativeResize(kept, Eigen::NoChange);
   return {.rows = std::move(rows), .n_omitted = data.rows() - kept};
 }

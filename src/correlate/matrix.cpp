@@ -163,6 +163,7 @@ Eigen::MatrixXd with_unit_diagonal(const Eigen::MatrixXd& matrix) {
 Eigen::MatrixXd correlation_estimates(const MatrixView& data, CorrelationMethod method,
                                       int threads) {
   const Index k = data.cols();
+  if (data.rows() == 0) return Eigen::MatrixXd::Constant(k, k, missing);
   Eigen::MatrixXd estimate = Eigen::MatrixXd::Ones(k, k);
   if (method != CorrelationMethod::kendall) {
     estimate =

@@ -188,6 +188,8 @@ Outcome analyse(const CommonOptions& common, const AllianceArguments& arguments)
   if (columns.alliance.empty() &&
       (!columns.therapist_alliance.empty() || !arguments.raters.empty()))
     throw UsageError("--alliance: is required with --therapist-alliance and --rater");
+  if (columns.alliance == columns.outcome)
+    throw UsageError("--alliance and --outcome: both name \"" + columns.outcome + "\"");
   for (const std::string& rater : arguments.raters) columns.raters.push_back(rater_of(rater));
   const Table all = load_table(common);
   Table table = without_repeated_sessions(all, columns, repeated_sessions(arguments));

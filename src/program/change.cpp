@@ -173,7 +173,7 @@ struct SessionScores {
 
 SessionScores wide_sessions(const SuddenGainsCommand& command, const Table& table) {
   SessionScores out;
-  out.sessions = split_list(command.sessions, "--sessions");
+  out.sessions = split_names(command.sessions, "--sessions");
   out.scores = table.matrix(out.sessions);
   out.persons = joined_ids(table, {command.id});
   return out;

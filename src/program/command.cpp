@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iostream>
 
 namespace rapport::program {
@@ -18,14 +19,21 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-double to_number(std::string_view text, std::string_view option) {
+std::optional<double> parsed_number(std::string_view text) {
   double value = 0;
   const std::string_view digits = !text.empty() && text.front() == '+' ? text.substr(1) : text;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() ||
       !std::isfinite(value))
-    throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" is not a number");
+    return std::nullopt;
   return value;
+}
+
+double to_number(std::string_view text, std::string_view option) {
+  const std::optional<double> value = parsed_number(text);
+  if (!value)
+    throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" is not a number");
+  return *value;
 }
 
 char one_character(const std::string& text, const std::string& option) {
@@ -39,6 +47,8 @@ CsvOptions csv_options(const CommonOptions& common) {
   CsvOptions options;
   options.separator = one_character(common.separator, "--separator");
   options.decimal = one_character(common.decimal, "--decimal");
+  if (options.decimal != 0 && options.decimal != '.' && options.decimal != ',')
+    throw UsageError("--decimal: \"" + common.decimal + "\" must be . or ,");
   if (common.na_given) options.missing = split_list(common.na, "--na");
   return options;
 }
@@ -171,7 +181,8 @@ Table load_further_table(const CommonOptions& common, const std::string& path) {
   for (const std::string& rule : common.rename) {
     const std::size_t equals = std::min(rule.find('='), rule.size());
     const std::string old = rule.substr(0, equals);
-    const bool by_position = !old.empty() && old.find_first_not_of("0123456789") == std::string::npos;
+    const bool by_position =
+        !old.empty() && old.find_first_not_of("0123456789") == std::string::npos;
     const bool has_new_name = equals < rule.size() && table.contains(rule.substr(equals + 1));
     if (!has_new_name && (by_position || table.contains(old))) apply_rename(table, rule);
   }
@@ -212,6 +223,54 @@ std::vector<std::string> split_list(std::string_view text, std::string_view opti
   }
   finish();
   return parts;
+}
+
+std::vector<std::string> split_names(std::string_view text, std::string_view option) {
+  std::vector<std::string> names = split_list(text, option);
+  for (auto name = names.begin(); name != names.end(); ++name)
+    if (std::find(names.begin(), name, *name) != name)
+      throw UsageError(std::string(option) + ": \"" + *name + "\" stands twice");
+  return names;
+}
+
+void require_replicates(std::string_view option, Index replicates) {
+  if (replicates < 2)
+    throw UsageError(std::string(option) + ": " + std::to_string(replicates) +
+                     " replicates; at least 2 are required");
+}
+
+bool declared_factor(const CommonOptions& common, const std::string& name) {
+  return std::any_of(common.factor.begin(), common.factor.end(), [&](const std::string& rule) {
+    return rule.substr(0, rule.find('=')) == name;
+  });
+}
+
+std::vector<std::string> mixed_column_warnings(const CommonOptions& common, const Table& table,
+                                               const std::vector<std::string>& names) {
+  std::vector<std::string> warnings;
+  for (const std::string& name : names) {
+    if (!table.contains(name) || table.is_numeric(name) || declared_factor(common, name)) continue;
+    const Column& column = table.column(name);
+    Index numbers = 0;
+    Index texts = 0;
+    Index first = 0;
+    for (Index i = 0; i < table.rows(); ++i) {
+      if (is_missing(column, i)) continue;
+      if (parsed_number(cell_text(column, i))) {
+        ++numbers;
+      } else if (texts++ == 0) {
+        first = i;
+      }
+    }
+    if (texts > 0 && numbers > texts)
+      warnings.push_back("column \"" + name + "\" is taken as categories, since line " +
+                         std::to_string(table.line(first)) + " holds \"" +
+                         cell_text(column, first) + "\"; " + std::to_string(numbers) +
+                         " of its cells are numbers: correct the cell, name it as missing (--na), "
+                         "or confirm with --factor " +
+                         name);
+  }
+  return warnings;
 }
 
 std::vector<double> split_numbers(std::string_view text, std::string_view option) {

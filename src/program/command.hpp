@@ -76,16 +76,34 @@ void add_data(CLI::App& command, CommonOptions& common, bool required = true);
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
                             std::vector<std::string>& values, const std::string& description);
 
-/// Reads DATA and applies --rename, --factor, --let and --where, in that order; `before_where` sees all rows.
-[[nodiscard]] Table load_table(const CommonOptions& common, const std::function<void(Table&)>& before_where = {});
+/// Reads DATA and applies --rename, --factor, --let and --where, in that order; `before_where` sees
+/// all rows.
+[[nodiscard]] Table load_table(const CommonOptions& common,
+                               const std::function<void(Table&)>& before_where = {});
 
-/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are applied where it has
-/// their columns (a column that it has already is not computed again), --where is not.
+/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are
+/// applied where it has their columns (a column that it has already is not computed again), --where
+/// is not.
 [[nodiscard]] Table load_further_table(const CommonOptions& common, const std::string& path);
 
 /// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are
 /// refused.
 [[nodiscard]] std::vector<std::string> split_list(std::string_view text, std::string_view option);
+
+/// True if a --factor names the column.
+[[nodiscard]] bool declared_factor(const CommonOptions& common, const std::string& name);
+
+/// The names of a list option, none of which may stand twice. Throws UsageError naming the option.
+[[nodiscard]] std::vector<std::string> split_names(std::string_view text, std::string_view option);
+
+/// Throws UsageError unless there are at least 2 replicates of a bootstrap.
+void require_replicates(std::string_view option, Index replicates);
+
+/// For each of `names` that is a text column of which most cells are numbers, and that --factor
+/// does not declare: a warning that names the first cell that is none.
+[[nodiscard]] std::vector<std::string> mixed_column_warnings(const CommonOptions& common,
+                                                             const Table& table,
+                                                             const std::vector<std::string>& names);
 
 /// The numbers of a list option. Throws UsageError naming the option.
 [[nodiscard]] std::vector<double> split_numbers(std::string_view text, std::string_view option);

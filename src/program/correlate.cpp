@@ -1,205 +1,14 @@
 #include <rapport/base/parallel.hpp>
-#include <rapport/correlate/ordinal.hpp>
-#include <rapport/correlate/partial.hpp>
-#include <rapport/correlate/spearman.hpp>
-#include <rapport/correlate/weighted_tau.hpp>
 #include <rapport/report/correlate.hpp>
 
 #include "commands.hpp"
+#include "correlate_settings.hpp"
+#include <algorithm>
 #include <cmath>
-#include <functional>
-#include <set>
 
 namespace rapport::program {
+namespace correlate {
 namespace {
-
-enum class Method {
-  pearson,
-  spearman,
-  kendall,
-  kendall_a,
-  kendall_c,
-  gamma,
-  somers_d,
-  weighted_tau,
-  xi,
-  hoeffding,
-  bergsma_dassios,
-  blomqvist,
-  percentage_bend,
-  winsorized,
-  cramer,
-  polychoric,
-  polyserial,
-  rank_biserial
-};
-
-const std::vector<std::pair<std::string, Method>> methods = {
-    {"pearson", Method::pearson},
-    {"spearman", Method::spearman},
-    {"kendall", Method::kendall},
-    {"kendall-a", Method::kendall_a},
-    {"kendall-c", Method::kendall_c},
-    {"gamma", Method::gamma},
-    {"somers-d", Method::somers_d},
-    {"weighted-tau", Method::weighted_tau},
-    {"xi", Method::xi},
-    {"hoeffding", Method::hoeffding},
-    {"bergsma-dassios", Method::bergsma_dassios},
-    {"blomqvist", Method::blomqvist},
-    {"percentage-bend", Method::percentage_bend},
-    {"winsorized", Method::winsorized},
-    {"cramer", Method::cramer},
-    {"polychoric", Method::polychoric},
-    {"polyserial", Method::polyserial},
-    {"rank-biserial", Method::rank_biserial}};
-
-const std::vector<std::pair<std::string, Alternative>> alternatives = {
-    {"two-sided", Alternative::two_sided},
-    {"less", Alternative::less},
-    {"greater", Alternative::greater}};
-
-/// The options as they were typed.
-struct Arguments {
-  std::string method;
-  std::string columns;
-  std::string x;
-  std::string y;
-  std::string partial;
-  std::string remove_from;
-  std::string adjust = "none";
-  std::string exact = "auto";
-  std::string alternative = "two-sided";
-  std::string by;
-  std::string repeated;
-  std::string cluster;
-  std::string missing = "pairwise";
-  std::string weights;
-  std::string ci = "bonett-wright";
-  std::string rank = "both";
-  std::string combine = "add";
-  std::string estimator = "ml";
-  Index bootstrap = 0;
-  Index permutations = 100'000;
-  double r = rapport::missing;
-  double n = rapport::missing;
-  bool continuity = false;
-  bool paired = false;
-};
-
-/// The options as the library takes them.
-struct Settings {
-  Method method;
-  Alternative alternative;
-  ExactOptions exact;
-  SpearmanInterval spearman_interval;
-  WeightedTauOptions weighted_tau;
-  LatentEstimator estimator;
-  Adjustment adjustment;
-  std::optional<RemoveFrom> remove_from;
-  bool listwise;
-  bool continuity;
-  bool paired;
-  double level;
-
-  [[nodiscard]] CorrelationOptions plain() const {
-    return {.alternative = alternative, .confidence_level = level};
-  }
-};
-
-bool is_one_of(Method method, std::initializer_list<Method> list) {
-  return std::find(list.begin(), list.end(), method) != list.end();
-}
-
-void refuse_unless(bool allowed, const std::string& option, const std::string& method,
-                   const std::string& allowed_methods) {
-  if (!allowed)
-    throw UsageError(option + ": does not go with " + method + "; it goes with " + allowed_methods);
-}
-
-void check_combinations(const Arguments& arguments, Method method, const CLI::App& command) {
-  const bool basic = is_one_of(method, {Method::pearson, Method::spearman, Method::kendall});
-  const bool moments = is_one_of(method, {Method::pearson, Method::spearman});
-  const auto given = [&](const char* option) { return command.count(option) > 0; };
-  const std::string& name = arguments.method;
-  refuse_unless(!given("--partial") || basic, "--partial", name, "pearson, spearman and kendall");
-  refuse_unless(!given("--weights") || basic, "--weights", name, "pearson, spearman and kendall");
-  refuse_unless(!given("--by") || moments, "--by", name, "pearson and spearman");
-  refuse_unless(!given("--repeated") || moments, "--repeated", name, "pearson and spearman");
-  refuse_unless(!given("--r") || basic, "--r", name, "pearson, spearman and kendall");
-  refuse_unless(!given("--ci") || method == Method::spearman, "--ci", name, "spearman");
-  refuse_unless(!given("--paired") || method == Method::rank_biserial, "--paired", name,
-                "rank-biserial");
-  refuse_unless(!given("--rank") || method == Method::weighted_tau, "--rank", name, "weighted-tau");
-  refuse_unless(!given("--combine") || method == Method::weighted_tau, "--combine", name,
-                "weighted-tau");
-  refuse_unless(
-      !given("--estimator") || is_one_of(method, {Method::polychoric, Method::polyserial}),
-      "--estimator", name, "polychoric and polyserial");
-  refuse_unless(
-      !given("--continuity") || is_one_of(method, {Method::kendall, Method::rank_biserial}),
-      "--continuity", name, "kendall and rank-biserial");
-  refuse_unless(arguments.exact != "yes" ||
-                    is_one_of(method, {Method::spearman, Method::kendall, Method::rank_biserial}),
-                "--exact yes", name, "spearman, kendall and rank-biserial");
-  if (given("--remove-from") && !given("--partial"))
-    throw UsageError("--remove-from: needs --partial, which says what is removed");
-  if (given("--cluster") && !given("--bootstrap"))
-    throw UsageError("--cluster: needs --bootstrap N");
-  const int structures = static_cast<int>(given("--partial")) +
-                         static_cast<int>(given("--weights")) + static_cast<int>(given("--by")) +
-                         static_cast<int>(given("--repeated"));
-  if (structures > 1)
-    throw UsageError("--partial, --weights, --by and --repeated: give one of them at a time");
-  if (given("--bootstrap") && structures > 0)
-    throw UsageError("--bootstrap: does not go with --partial, --weights, --by and --repeated");
-  if (given("--bootstrap") && arguments.bootstrap < 2)
-    throw UsageError("--bootstrap: " + std::to_string(arguments.bootstrap) +
-                     " replicates; at least 2 are required");
-}
-
-Settings settings_of(const Arguments& arguments, const CommonOptions& common) {
-  const auto adjustment = parse_adjustment(arguments.adjust);
-  if (!adjustment)
-    throw UsageError("--adjust: \"" + arguments.adjust +
-                     "\" is not one of none, holm, hochberg, bh, by, bonferroni");
-  Settings settings{
-      .method = choose("METHOD", arguments.method, methods),
-      .alternative = choose("--alternative", arguments.alternative, alternatives),
-      .exact = {.test = choose<ExactTest>("--exact", arguments.exact,
-                                          {{"auto", ExactTest::automatic},
-                                           {"yes", ExactTest::yes},
-                                           {"no", ExactTest::no}}),
-                .permutations = arguments.permutations,
-                .seed = Seed{common.seed},
-                .threads = common.threads},
-      .spearman_interval =
-          choose<SpearmanInterval>("--ci", arguments.ci,
-                                   {{"bonett-wright", SpearmanInterval::bonett_wright},
-                                    {"fieller", SpearmanInterval::fieller}}),
-      .weighted_tau = {.rank = choose<WeightedTauRank>("--rank", arguments.rank,
-                                                       {{"both", WeightedTauRank::both},
-                                                        {"x", WeightedTauRank::x},
-                                                        {"order", WeightedTauRank::order}}),
-                       .combine = choose<WeightedTauCombine>(
-                           "--combine", arguments.combine,
-                           {{"add", WeightedTauCombine::add},
-                            {"multiply", WeightedTauCombine::multiply}})},
-      .estimator = choose<LatentEstimator>(
-          "--estimator", arguments.estimator,
-          {{"ml", LatentEstimator::maximum_likelihood}, {"two-step", LatentEstimator::two_step}}),
-      .adjustment = *adjustment,
-      .remove_from = {},
-      .listwise =
-          choose<bool>("--missing", arguments.missing, {{"pairwise", false}, {"listwise", true}}),
-      .continuity = arguments.continuity,
-      .paired = arguments.paired,
-      .level = common.level};
-  if (!arguments.remove_from.empty())
-    settings.remove_from = choose<RemoveFrom>("--remove-from", arguments.remove_from,
-                                              {{"x", RemoveFrom::x}, {"y", RemoveFrom::y}});
-  return settings;
-}
 
 struct ColumnPair {
   std::string x;
@@ -212,7 +21,7 @@ std::vector<ColumnPair> column_pairs(const Arguments& arguments) {
     if (!arguments.x.empty() || !arguments.y.empty())
       throw UsageError(
           "--columns: does not go with --x and --y; give all columns, or two lists to cross");
-    const std::vector<std::string> names = split_list(arguments.columns, "--columns");
+    const std::vector<std::string> names = split_names(arguments.columns, "--columns");
     if (names.size() < 2)
       throw UsageError("--columns: names one column; at least two are required");
     for (std::size_t i = 0; i < names.size(); ++i)
@@ -222,8 +31,8 @@ std::vector<ColumnPair> column_pairs(const Arguments& arguments) {
   }
   if (arguments.x.empty() || arguments.y.empty())
     throw UsageError("--columns a,b,c, or --x a,b with --y c,d: one of the two is required");
-  for (const std::string& x : split_list(arguments.x, "--x"))
-    for (const std::string& y : split_list(arguments.y, "--y")) pairs.push_back({.x = x, .y = y});
+  for (const std::string& x : split_names(arguments.x, "--x"))
+    for (const std::string& y : split_names(arguments.y, "--y")) pairs.push_back({.x = x, .y = y});
   return pairs;
 }
 
@@ -243,12 +52,6 @@ Eigen::VectorXd codes_as_numbers(const Factor& factor) {
     numbers[i] = code < 0 ? missing : code;
   }
   return numbers;
-}
-
-bool declared_factor(const CommonOptions& common, const std::string& name) {
-  return std::any_of(common.factor.begin(), common.factor.end(), [&](const std::string& rule) {
-    return rule.substr(0, rule.find('=')) == name;
-  });
 }
 
 /// A column for the method: its numbers; for methods on order or categories also the positions of
@@ -419,7 +222,7 @@ Json one_pair(const Table& table, const CommonOptions& common, const Arguments& 
   const Eigen::VectorXd x = values_of(table, common, pair.x, x_method);
   const Eigen::VectorXd y = values_of(table, common, pair.y, settings.method);
   if (!arguments.partial.empty())
-    return partial_coefficient(x, y, table.matrix(split_list(arguments.partial, "--partial")),
+    return partial_coefficient(x, y, table.matrix(split_names(arguments.partial, "--partial")),
                                settings);
   if (!arguments.weights.empty())
     return weighted_coefficient(x, y, table.numbers(arguments.weights), settings);
@@ -490,7 +293,7 @@ Outcome correlate_data(const CommonOptions& common, const Arguments& arguments,
   outcome.rows = table.rows();
   std::vector<std::string> names = names_in(wanted);
   if (!arguments.partial.empty())
-    for (const std::string& name : split_list(arguments.partial, "--partial"))
+    for (const std::string& name : split_names(arguments.partial, "--partial"))
       names.push_back(name);
   for (const std::string* name :
        {&arguments.weights, &arguments.by, &arguments.repeated, &arguments.cluster})
@@ -524,84 +327,29 @@ Outcome correlate_data(const CommonOptions& common, const Arguments& arguments,
   return outcome;
 }
 
-void add_selection_options(CLI::App* command, Arguments& a) {
-  const std::string what = "What to correlate";
-  command->add_option("--columns", a.columns, "a,b,c: every pair of these columns")->group(what);
-  command->add_option("--x", a.x, "a,b: each of these with each of --y")->group(what);
-  command->add_option("--y", a.y, "c,d")->group(what);
-  command
-      ->add_option("--partial", a.partial, "z,w: covariates to remove (pearson, spearman, kendall)")
-      ->group(what);
-  command
-      ->add_option("--remove-from", a.remove_from,
-                   "x or y: semi-partial, covariates removed from that variable only")
-      ->group(what);
-  command->add_option("--weights", a.weights, "Column of counts (pearson, spearman, kendall)")
-      ->group(what);
-  command->add_option("--by", a.by, "Person: within- and between-person correlation")->group(what);
-  command->add_option("--repeated", a.repeated, "Person: repeated-measures correlation")
-      ->group(what);
-  command->add_option("--missing", a.missing, "pairwise (default) or listwise")->group(what);
-  command->add_option("--r", a.r, "A published coefficient, in place of DATA")->group(what);
-  command->add_option("--n", a.n, "Its sample size")->group(what);
-  command
-      ->add_flag("--paired", a.paired,
-                 "rank-biserial: x and y are two measurements of the same persons")
-      ->group(what);
-}
-
-void add_inference_options(CLI::App* command, Arguments& a) {
-  const std::string how = "Inference";
-  command->add_option("--exact", a.exact, "auto (default), yes or no")->group(how);
-  command
-      ->add_option("--permutations", a.permutations,
-                   "Random permutations where enumeration is too dear (default 100000)")
-      ->group(how);
-  command->add_option("--alternative", a.alternative, "two-sided (default), less or greater")
-      ->group(how);
-  command->add_flag("--continuity", a.continuity, "Continuity correction (kendall, rank-biserial)")
-      ->group(how);
-  command->add_option("--adjust", a.adjust, "none (default), holm, hochberg, bh, by or bonferroni")
-      ->group(how);
-  command->add_option("--ci", a.ci, "spearman: bonett-wright (default) or fieller")->group(how);
-  command->add_option("--bootstrap", a.bootstrap, "N replicates: BCa interval and standard error")
-      ->group(how);
-  command->add_option("--cluster", a.cluster, "Person: whole clusters are resampled")->group(how);
-  command->add_option("--rank", a.rank, "weighted-tau: both (default), x or order")->group(how);
-  command->add_option("--combine", a.combine, "weighted-tau: add (default) or multiply")
-      ->group(how);
-  command
-      ->add_option("--estimator", a.estimator, "polychoric, polyserial: ml (default) or two-step")
-      ->group(how);
-}
-
 }  // namespace
+}  // namespace correlate
 
 void add_correlate(CLI::App& program, Chosen& chosen) {
   const auto common = std::make_shared<CommonOptions>();
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<correlate::Arguments>();
   const auto self = std::make_shared<CLI::App*>(nullptr);
   CLI::App* command = add_command(
       program, chosen, "correlate", "Correlation and association of columns (csv: one row a pair)",
       common, [common, arguments, self] {
-        const Settings settings = settings_of(*arguments, *common);
-        check_combinations(*arguments, settings.method, **self);
+        const correlate::Settings settings = correlate::settings_of(*arguments, *common);
+        correlate::check_combinations(*arguments, settings.method, **self);
         if (common->data.empty()) {
           if ((*self)->count("--r") == 0)
             throw UsageError("DATA is required (or --r R --n N, a summary)");
-          return correlate_summary(*arguments, settings);
+          return correlate::correlate_summary(*arguments, settings);
         }
         if ((*self)->count("--r") > 0)
           throw UsageError("--r and --n: stand in place of DATA, not beside it");
-        return correlate_data(*common, *arguments, settings);
+        return correlate::correlate_data(*common, *arguments, settings);
       });
   *self = command;
-  Arguments& a = *arguments;
-  std::string names;
-  for (const auto& [name, method] : methods) names += (names.empty() ? "" : " ") + name;
-  command->add_option("METHOD", a.method, names)->required();
-  add_selection_options(command, a);
-  add_inference_options(command, a);
+  correlate::add_options(*command, *arguments);
   add_data(*command, *common, false);
 }
 

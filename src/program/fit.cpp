@@ -206,8 +206,14 @@ Outcome run_fit(const FitArguments& arguments) {
     add_panel_columns(all, formula);
     if (compared) add_panel_columns(all, against);
   });
-  if (is_generalized(arguments)) return fit_generalized(arguments, formula, table);
-  return GaussianFit(arguments, formula, table).outcome();
+  Outcome outcome = is_generalized(arguments) ? fit_generalized(arguments, formula, table)
+                                              : GaussianFit(arguments, formula, table).outcome();
+  std::vector<std::string> variables;
+  for (const FormulaTerm& term : formula.fixed)
+    if (term.size() == 1) variables.push_back(term.front());
+  for (std::string& warning : mixed_column_warnings(*arguments.common, table, variables))
+    outcome.warnings.push_back(std::move(warning));
+  return outcome;
 }
 
 void add_model_options(CLI::App& command, FitArguments& a) {

@@ -101,6 +101,8 @@ void add_lagged(CLI::App& program, Chosen& chosen) {
                   "Reciprocal influence of two variables over sessions (main table: effects)",
                   common, [common, arguments] {
                     enum class Model { panel, mixed };
+                    if (arguments->x == arguments->y)
+                      throw UsageError("--x and --y: both name \"" + arguments->x + "\"");
                     switch (choose<Model>("--model", arguments->model,
                                           {{"ri-clpm", Model::panel}, {"mixed", Model::mixed}})) {
                       case Model::panel:

@@ -53,9 +53,9 @@ void require_known_command(const CLI::App& program, int argc, char** argv) {
     names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) != names.end()) return;
   const std::string near = nearest_name(word, names);
-  throw UsageError("there is no command \"" + word + "\"" +
-                   (near.empty() ? "" : "; did you mean " + near + "?") +
-                   " `rapport --help` lists them");
+  throw UsageError("there is no command \"" + word + "\"; " +
+                   (near.empty() ? "" : "did you mean " + near + "? ") +
+                   "`rapport --help` lists them");
 }
 
 void validate(const CommonOptions& common) {

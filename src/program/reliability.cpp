@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "scale_arguments.hpp"
 #include <algorithm>
+#include <cmath>
 
 namespace rapport::program {
 namespace {
@@ -16,6 +17,10 @@ struct ReliabilityCommand {
   std::string person;
   std::string occasion;
   std::string by;
+  std::string rater;
+  std::string retest;
+  std::string alphas;
+  std::string correlations;
   Index bootstrap = 0;
   Index factors = 0;
 };
@@ -116,11 +121,115 @@ Json groups_json(const ReliabilityCommand& command, const KeyedItems& items, con
   return out;
 }
 
+/// The score (sum of the items of complete rows) on two occasions.
+Json retest_json(const ReliabilityCommand& command, const KeyedItems& items, const Table& table,
+                 double level) {
+  const std::vector<std::string> ends = split_list(command.retest, "--retest");
+  if (ends.size() != 2)
+    throw UsageError("--retest: \"" + command.retest + "\" must be two occasions, such as 1,2");
+  const ScorePairs pairs =
+      pair_scores(table.factor(command.person), table.factor(command.occasion),
+                  Eigen::VectorXd(items.answers.rowwise().sum()), ends[0], ends[1]);
+  Json out = Json::object({{"first", ends[0]}, {"second", ends[1]}});
+  const Json result = report::to_json(test_retest(pairs.pre, pairs.post, level));
+  for (const auto& [name, value] : result.members()) out.set(name, value);
+  return out;
+}
+
+Index whole_number(double value) {
+  if (!(value >= 2 && value <= 1e9 && value == std::floor(value)))
+    throw UsageError("--alphas: n and items must be whole numbers of at least 2");
+  return static_cast<Index>(value);
+}
+
+/// r12,r13,…,r23,… as a matrix.
+Eigen::MatrixXd correlations_of(const ReliabilityCommand& command,
+                                const std::vector<AlphaOfGroup>& groups) {
+  const std::vector<double> numbers = split_numbers(command.correlations, "--correlations");
+  const auto m = static_cast<Index>(groups.size());
+  if (static_cast<Index>(numbers.size()) != m * (m - 1) / 2)
+    throw UsageError("--correlations: must be " + std::to_string(m * (m - 1) / 2) +
+                     ", of the totals of each pair of the alphas (12, 13, …, 23, …)");
+  Eigen::MatrixXd out = Eigen::MatrixXd::Identity(m, m);
+  std::size_t next = 0;
+  for (Index i = 0; i < m; ++i)
+    for (Index j = i + 1; j < m; ++j) out(i, j) = out(j, i) = numbers[next++];
+  if (!(out.cwiseAbs().maxCoeff() <= 1)) throw UsageError("--correlations: must lie within -1..1");
+  return out;
+}
+
+/// The tests of published α: no data are read.
+Outcome compare_published(const ReliabilityCommand& command, double level) {
+  const std::vector<double> numbers = split_numbers(command.alphas, "--alphas");
+  if (numbers.size() < 6 || numbers.size() % 3 != 0)
+    throw UsageError("--alphas: must be alpha,n,items of at least two groups");
+  std::vector<AlphaOfGroup> groups;
+  Json listed = Json::array();
+  for (std::size_t i = 0; i < numbers.size(); i += 3) {
+    const AlphaOfGroup group{.alpha = numbers[i],
+                             .n = whole_number(numbers[i + 1]),
+                             .items = whole_number(numbers[i + 2])};
+    if (!(group.alpha < 1)) throw UsageError("--alphas: each alpha must be below 1");
+    const ConfidenceInterval ci = feldt_interval(group.alpha, group.n, group.items, level);
+    listed.push_back(Json::object({{"alpha", group.alpha},
+                                   {"n", group.n},
+                                   {"items", group.items},
+                                   {"ci_lower", ci.lower},
+                                   {"ci_upper", ci.upper}}));
+    groups.push_back(group);
+  }
+  const bool dependent = !command.correlations.empty();
+  const AlphaComparison test =
+      dependent ? compare_dependent_alphas(groups, correlations_of(command, groups))
+                : compare_alphas(groups);
+  return {.result = Json::object(
+              {{"groups", listed}, {"dependent", dependent}, {"test", report::to_json(test)}}),
+          .main_table = "groups",
+          .text = {},
+          .warnings = {}};
+}
+
+void require_consistent(const ReliabilityCommand& command) {
+  if (command.rater.empty() && command.person.empty() != command.occasion.empty())
+    throw UsageError("--person and --occasion go together");
+  if (!command.rater.empty() && command.person.empty())
+    throw UsageError("--rater needs --person, whom the raters rated");
+  if (!command.retest.empty() && (command.occasion.empty() || !command.rater.empty()))
+    throw UsageError("--retest needs --person and --occasion, and data of one rater");
+  if (command.bootstrap != 0) require_replicates("--bootstrap", command.bootstrap);
+  if (!command.correlations.empty() && command.alphas.empty())
+    throw UsageError("--correlations goes with --alphas");
+}
+
+/// Adds what --by, --rater, --person and --retest ask for.
+void add_designs(const ReliabilityCommand& command, const KeyedItems& items, const Table& table,
+                 const ReliabilityOptions& options, Json& result) {
+  if (!command.by.empty()) result.set("by", groups_json(command, items, table, options));
+  if (!command.rater.empty()) {
+    Factor person = table.factor(command.person);
+    if (!command.occasion.empty()) person = cross(person, table.factor(command.occasion));
+    result.set("by_rater",
+               report::to_json(reliability_by_rater(items.answers, person,
+                                                    table.factor(command.rater), options),
+                               items.names));
+  } else if (!command.person.empty()) {
+    result.set("multilevel",
+               report::to_json(multilevel_reliability(items.answers, table.factor(command.person),
+                                                      table.factor(command.occasion))));
+  }
+  if (!command.retest.empty())
+    result.set("test_retest", retest_json(command, items, table, options.confidence_level));
+}
+
 Outcome run(const ReliabilityCommand& command, const CommonOptions& common) {
   const ReliabilityOptions options = options_of(command, common.level);
-  if (command.person.empty() != command.occasion.empty())
-    throw UsageError("--person and --occasion go together");
-  if (command.bootstrap < 0) throw UsageError("--bootstrap: must be the number of replicates");
+  require_consistent(command);
+  if (!command.alphas.empty()) {
+    if (!common.data.empty()) throw UsageError("give DATA or --alphas, not both");
+    return compare_published(command, common.level);
+  }
+  if (common.data.empty())
+    throw UsageError("DATA is required (or --alphas, a summary of published studies)");
   const Table table = load_table(common);
   const Scale scale = resolve_scale(command.scale, table);
   require_allowed(scale, table);
@@ -141,11 +250,7 @@ Outcome run(const ReliabilityCommand& command, const CommonOptions& common) {
     outcome.result.set("alpha", alpha);
   }
   outcome.result.set("omega", omega_json(command, items, common.level, outcome.warnings));
-  if (!command.by.empty()) outcome.result.set("by", groups_json(command, items, table, options));
-  if (!command.person.empty())
-    outcome.result.set("multilevel", report::to_json(multilevel_reliability(
-                                         items.answers, table.factor(command.person),
-                                         table.factor(command.occasion))));
+  add_designs(command, items, table, options, outcome.result);
   for (const ItemStatistic& item : result.items)
     if (item.r_drop < 0) {
       outcome.warnings.push_back(
@@ -178,7 +283,17 @@ void add_reliability(CLI::App& program, Chosen& chosen) {
   command->add_option("--person", own->person,
                       "Column of persons: adds reliability between and within persons");
   command->add_option("--occasion", own->occasion, "Column of occasions");
-  add_data(*command, *common);
+  command->add_option("--retest", own->retest,
+                      "Two occasions, such as 1,2: adds test-retest reliability of the sum");
+  command->add_option(
+      "--rater", own->rater,
+      "Column of raters of the same persons: adds alpha by rater, and the test that "
+      "they are equal");
+  command->add_option("--alphas", own->alphas,
+                      "alpha,n,items of each of several studies, to be compared in place of DATA");
+  command->add_option("--correlations", own->correlations,
+                      "With --alphas of the same persons: r12,r13,…,r23,… of the totals");
+  add_data(*command, *common, false);
 }
 
 }  // namespace rapport::program

@@ -54,7 +54,7 @@ std::vector<std::string> item_columns(const ScaleArguments& arguments,
   const int count = instrument ? instrument->items : 0;
   if (arguments.items.empty())
     return numbered_columns(columns_prefix(arguments, *instrument, table), count, table);
-  const std::vector<std::string> given = split_list(arguments.items, "--items");
+  const std::vector<std::string> given = split_names(arguments.items, "--items");
   if (given.size() == 1 && !table.contains(given[0])) {
     std::vector<std::string> columns = numbered_columns(given[0], count, table);
     if (!columns.empty()) return columns;

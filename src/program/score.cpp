@@ -139,7 +139,7 @@ Outcome run_screen(const ScreenCommand& command, const CommonOptions& common) {
   ScreeningOptions options{.item_names = scale.columns,
                            .supplied = supplied_scores(command, scale, table)};
   if (!command.other_items.empty()) {
-    const std::vector<std::string> others = split_list(command.other_items, "--other-items");
+    const std::vector<std::string> others = split_names(command.other_items, "--other-items");
     if (others.size() != scale.columns.size())
       throw UsageError("--other-items: " + std::to_string(others.size()) + " columns for " +
                        std::to_string(scale.columns.size()) +

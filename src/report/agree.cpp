@@ -16,9 +16,27 @@ void set_known(Json& json, const char* key, double value) {
   if (!is_missing(value)) json.set(key, value);
 }
 
-Json estimate_object(double estimate, double standard_error, const ConfidenceInterval& ci) {
-  Json json = Json::object({{"estimate", estimate}, {"standard_error", standard_error}});
+/// What the ratings were.
+Json ratings_head(Index subjects, Index raters, Index omitted) {
+  return Json::object({{"subjects", subjects}, {"raters", raters}, {"omitted", omitted}});
+}
+
+void set_estimate(Json& json, double estimate, double standard_error,
+                  const ConfidenceInterval& ci) {
+  json.set("estimate", estimate);
+  json.set("standard_error", standard_error);
   set_interval(json, ci);
+}
+
+void set_test(Json& json, double statistic, double df, double p_value) {
+  json.set("statistic", statistic);
+  json.set("df", df);
+  json.set("p_value", p_value);
+}
+
+Json estimate_object(double estimate, double standard_error, const ConfidenceInterval& ci) {
+  Json json = Json::object({});
+  set_estimate(json, estimate, standard_error, ci);
   return json;
 }
 
@@ -87,14 +105,10 @@ Json parameter_row(const char* key, const Parameter& p) {
 }  // namespace
 
 Json to_json(const KappaResult& r) {
-  Json json = Json::object({{"subjects", r.n_used},
-                            {"raters", 2},
-                            {"omitted", r.n_omitted},
-                            {"observed", r.observed},
-                            {"expected", r.expected},
-                            {"estimate", r.estimate},
-                            {"standard_error", r.standard_error}});
-  set_interval(json, r.ci);
+  Json json = ratings_head(r.n_used, 2, r.n_omitted);
+  json.set("observed", r.observed);
+  json.set("expected", r.expected);
+  set_estimate(json, r.estimate, r.standard_error, r.ci);
   json.set("statistic", r.statistic);
   json.set("p_value", r.p_value);
   json.set("standard_error_null", r.standard_error_null);
@@ -107,30 +121,20 @@ Json to_json(const KappaResult& r) {
 }
 
 Json to_json(const LightKappaResult& r) {
-  Json json = Json::object({{"subjects", r.n_used},
-                            {"raters", Json(static_cast<std::int64_t>(r.pairs.rows()))},
-                            {"omitted", r.n_omitted},
-                            {"observed", r.observed},
-                            {"expected", r.expected},
-                            {"estimate", r.estimate},
-                            {"standard_error", r.standard_error}});
-  set_interval(json, r.ci);
+  Json json = ratings_head(r.n_used, r.pairs.rows(), r.n_omitted);
+  json.set("observed", r.observed);
+  json.set("expected", r.expected);
+  set_estimate(json, r.estimate, r.standard_error, r.ci);
   json.set("pairs", r.pairs);
   return json;
 }
 
 Json to_json(const ChanceCorrectedResult& r, const std::vector<std::string>& categories) {
-  Json json = Json::object({{"subjects", r.n_used},
-                            {"raters", r.raters},
-                            {"omitted", r.n_omitted},
-                            {"observed", r.observed},
-                            {"expected", r.expected},
-                            {"estimate", r.estimate},
-                            {"standard_error", r.standard_error}});
-  set_interval(json, r.ci);
-  json.set("statistic", r.statistic);
-  json.set("df", r.df);
-  json.set("p_value", r.p_value);
+  Json json = ratings_head(r.n_used, r.raters, r.n_omitted);
+  json.set("observed", r.observed);
+  json.set("expected", r.expected);
+  set_estimate(json, r.estimate, r.standard_error, r.ci);
+  set_test(json, r.statistic, r.df, r.p_value);
   if (r.by_category.empty()) return json;
   json.set("standard_error_null", r.standard_error_null);
   Json rows = Json::array();
@@ -148,10 +152,8 @@ Json to_json(const ChanceCorrectedResult& r, const std::vector<std::string>& cat
 }
 
 Json to_json(const PercentAgreementResult& r) {
-  Json json =
-      Json::object({{"subjects", r.n_used}, {"raters", r.raters}, {"omitted", r.n_omitted}});
-  const Json estimate = estimate_object(r.estimate, r.standard_error, r.ci);
-  for (const auto& [key, value] : estimate.members()) json.set(key, value);
+  Json json = ratings_head(r.n_used, r.raters, r.n_omitted);
+  set_estimate(json, r.estimate, r.standard_error, r.ci);
   return json;
 }
 
@@ -166,9 +168,7 @@ Json to_json(const KrippendorffResult& r) {
                             {"estimate", r.estimate},
                             {"standard_error", r.standard_error}});
   set_interval(json, r.ci);
-  json.set("statistic", r.statistic);
-  json.set("df", r.df);
-  json.set("p_value", r.p_value);
+  set_test(json, r.statistic, r.df, r.p_value);
   if (r.coincidences.size() > 0) json.set("coincidences", r.coincidences);
   return json;
 }
@@ -199,9 +199,7 @@ Json to_json(const IccResult& r) {
 
 Json to_json(const BlandAltmanResult& r) {
   Json bias = estimate_object(r.bias, r.standard_error, r.ci);
-  bias.set("statistic", r.statistic);
-  bias.set("df", r.df);
-  bias.set("p_value", r.p_value);
+  set_test(bias, r.statistic, r.df, r.p_value);
   Json json = Json::object(
       {{"subjects", r.n_used},
        {"omitted", r.n_omitted},
@@ -234,32 +232,25 @@ Json to_json(const ConcordanceResult& r) {
 }
 
 Json to_json(const KendallWResult& r) {
-  return Json::object({{"subjects", r.n_used},
-                       {"raters", r.raters},
-                       {"omitted", r.n_omitted},
-                       {"estimate", r.estimate},
-                       {"estimate_tied", r.estimate_tied},
-                       {"statistic", r.statistic},
-                       {"df", r.df},
-                       {"p_value", r.p_value},
-                       {"mean_spearman", r.mean_spearman}});
+  Json json = ratings_head(r.n_used, r.raters, r.n_omitted);
+  json.set("estimate", r.estimate);
+  json.set("estimate_tied", r.estimate_tied);
+  set_test(json, r.statistic, r.df, r.p_value);
+  json.set("mean_spearman", r.mean_spearman);
+  return json;
 }
 
 Json to_json(const FinnResult& r) {
-  return Json::object({{"subjects", r.n_used},
-                       {"raters", r.raters},
-                       {"omitted", r.n_omitted},
-                       {"estimate", r.estimate},
-                       {"statistic", r.statistic},
-                       {"df", r.df},
-                       {"p_value", r.p_value}});
+  Json json = ratings_head(r.n_used, r.raters, r.n_omitted);
+  json.set("estimate", r.estimate);
+  set_test(json, r.statistic, r.df, r.p_value);
+  return json;
 }
 
 Json to_json(const RobinsonResult& r) {
-  return Json::object({{"subjects", r.n_used},
-                       {"raters", r.raters},
-                       {"omitted", r.n_omitted},
-                       {"estimate", r.estimate}});
+  Json json = ratings_head(r.n_used, r.raters, r.n_omitted);
+  json.set("estimate", r.estimate);
+  return json;
 }
 
 Json to_json(const MaxwellResult& r) {

@@ -252,6 +252,44 @@ Json to_json(const AlphaComparison& comparison) {
                        {"p_value", comparison.p_value}});
 }
 
+Json to_json(const RaterReliability& result, const std::vector<std::string>& item_names) {
+  Json raters = Json::array();
+  for (std::size_t r = 0; r < result.raters.size(); ++r)
+    raters.push_back(
+        Json::object({{"rater", result.raters[r]}, {"alpha", to_json(result.alphas[r])}}));
+  Json items = Json::array();
+  for (std::size_t j = 0; j < item_names.size(); ++j) {
+    Json r_drop = Json::object({});
+    for (std::size_t r = 0; r < result.raters.size(); ++r)
+      r_drop.set(result.raters[r], result.r_drop(static_cast<Index>(j), static_cast<Index>(r)));
+    items.push_back(Json::object({{"item", item_names[j]}, {"r_drop", std::move(r_drop)}}));
+  }
+  Json differences = Json::array();
+  for (const AlphaDifference& d : result.differences)
+    differences.push_back(
+        Json::object({{"first", result.raters[static_cast<std::size_t>(d.first)]},
+                      {"second", result.raters[static_cast<std::size_t>(d.second)]},
+                      {"difference", d.difference},
+                      {"test", to_json(d.test)}}));
+  return Json::object({{"n", result.n_used},
+                       {"n_omitted", result.n_omitted},
+                       {"raters", raters},
+                       {"test", to_json(result.test)},
+                       {"differences", differences},
+                       {"correlation", Json(result.correlation)},
+                       {"items", items}});
+}
+
+Json to_json(const RetestResult& result) {
+  return interval_members(Json::object({{"r", result.estimate},
+                                        {"mean_change", result.mean_change},
+                                        {"sd_change", result.sd_change},
+                                        {"sem", result.standard_error_of_measurement},
+                                        {"n", result.n_used},
+                                        {"n_omitted", result.n_omitted}}),
+                          result.ci);
+}
+
 Json to_json(const ChangeResult& result, const std::vector<std::string>& persons) {
   Json list = Json::array();
   for (std::size_t i = 0; i < result.persons.size(); ++i) {

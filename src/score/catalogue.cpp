@@ -1345,9 +1345,9 @@ Instrument find_instrument(std::string_view name, bool accept_unverified) {
   const InstrumentKey* key = find_key(wanted, perspective);
   if (key == nullptr) {
     const std::string near = nearest_name(wanted, instrument_names());
-    throw InvalidArgument("there is no instrument \"" + std::string(name) + "\"" +
-                          (near.empty() ? "" : "; did you mean " + near + "?") +
-                          " `rapport instruments` lists them");
+    throw InvalidArgument("there is no instrument \"" + std::string(name) + "\"; " +
+                          (near.empty() ? "" : "did you mean " + near + "? ") +
+                          "`rapport instruments` lists them");
   }
   if (key->confidence == Confidence::single_source && !accept_unverified)
     throw InvalidArgument("the key of \"" + std::string(key->name) +

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace rapport {
 namespace {
@@ -249,136 +248,6 @@ std::vector<ItemStatistic> item_statistics(const MatrixView& x, const ItemMoment
   return out;
 }
 
-// --- Split halves ------------------------------------------------------------------------------
-
-/// With s_i = ±1 for the half of item i, Rulon's coefficient is 1 − s'Cs / V.
-class EqualSplits {
- public:
-  explicit EqualSplits(const MatrixView& c) : c_(c), k_(c.rows()), half_(k_ / 2), side_(k_) {}
-
-  /// Least and greatest s'Cs over all equal splits.
-  std::pair<double, double> enumerate() {
-    least_ = std::numeric_limits<double>::infinity();
-    greatest_ = -least_;
-    place(0, 0, 0);
-    return {least_, greatest_};
-  }
-
-  /// The same by exchanging items between halves until no exchange helps, from many starts.
-  std::pair<double, double> exchange() {
-    least_ = search(1);
-    greatest_ = -search(-1);
-    return {least_, greatest_};
-  }
-
- private:
-  void place(Index item, Index minus, double sum) {
-    if (item == k_) {
-      least_ = std::min(least_, sum);
-      greatest_ = std::max(greatest_, sum);
-      return;
-    }
-    double across = 0;
-    for (Index j = 0; j < item; ++j) across += side_[j] * c_(item, j);
-    const Index plus = item - minus;
-    if (plus < k_ - half_) {
-      side_[item] = 1;
-      place(item + 1, minus, sum + c_(item, item) + 2 * across);
-    }
-    if (minus < half_ && !(item == 0 && k_ % 2 == 0)) {  // with even k the two halves have no names
-      side_[item] = -1;
-      place(item + 1, minus + 1, sum + c_(item, item) - 2 * across);
-    }
-  }
-
-  double search(double sign) {
-    constexpr Index starts = 200;
-    double best = std::numeric_limits<double>::infinity();
-    for (Index start = 0; start < starts; ++start) {
-      RandomStream stream(Seed{0x5eed}, static_cast<std::uint64_t>(start));
-      const std::vector<Index> order = permutation(k_, stream);
-      for (Index i = 0; i < k_; ++i) side_[order[static_cast<std::size_t>(i)]] = i < half_ ? -1 : 1;
-      best = std::min(best, descend(sign));
-    }
-    return best;
-  }
-
-  double descend(double sign) {
-    Eigen::VectorXd slope = sign * (c_ * side_);
-    for (;;) {
-      double gain = -1e-12 * c_.diagonal().sum();
-      Index from = -1;
-      Index to = -1;
-      for (Index i = 0; i < k_; ++i) {
-        if (side_[i] < 0) continue;
-        for (Index j = 0; j < k_; ++j) {
-          if (side_[j] > 0) continue;
-          const double change =
-              4 * (slope[j] - slope[i]) + 4 * sign * (c_(i, i) + c_(j, j) - 2 * c_(i, j));
-          if (change >= gain) continue;
-          gain = change;
-          from = i;
-          to = j;
-        }
-      }
-      if (from < 0) return sign * side_.dot(c_ * side_);
-      side_[from] = -1;
-      side_[to] = 1;
-      slope = sign * (c_ * side_);
-    }
-  }
-
-  const MatrixView& c_;
-  Index k_;
-  Index half_;
-  Eigen::VectorXd side_;
-  double least_ = 0;
-  double greatest_ = 0;
-};
-
-// --- Comparing α --------------------------------------------------------------------------------
-
-void require_groups(const std::vector<AlphaOfGroup>& groups) {
-  require_at_least("compare_alphas", "groups", static_cast<Index>(groups.size()), 2);
-  for (const AlphaOfGroup& group : groups)
-    if (!(group.alpha < 1) || group.items < 2 || group.n < 2)
-      throw InvalidArgument(
-          "compare_alphas: `groups` holds an α of 1, fewer than 2 items or fewer than 2 persons");
-}
-
-/// (1 − α)^(−1/3) is nearly normal (Hakstian & Whalen 1976).
-double transformed(const AlphaOfGroup& group) { return 1 / std::cbrt(1 - group.alpha); }
-
-/// The large-sample covariance of two transformed α (Woodruff & Feldt 1986).
-double transformed_covariance(const AlphaOfGroup& a, const AlphaOfGroup& b, double r) {
-  const auto effective = [](const AlphaOfGroup& g) {
-    return static_cast<double>(g.n) * static_cast<double>(g.items - 1) /
-           static_cast<double>(g.items + 1);
-  };
-  return 2 * r * r * transformed(a) * transformed(b) /
-         (9 * (std::sqrt(effective(a) * effective(b)) - 1));
-}
-
-AlphaComparison comparison(const std::vector<AlphaOfGroup>& groups, double variance) {
-  const auto m = static_cast<double>(groups.size());
-  double centre = 0;
-  for (const AlphaOfGroup& group : groups) centre += transformed(group) / m;
-  double squares = 0;
-  for (const AlphaOfGroup& group : groups)
-    squares += (transformed(group) - centre) * (transformed(group) - centre);
-  const double statistic = squares / variance;
-  return {.statistic = statistic, .df = m - 1, .p_value = chi_squared_upper_tail(statistic, m - 1)};
-}
-
-SplitHalf split_by(const MatrixView& c, const Eigen::VectorXd& first) {
-  const Eigen::VectorXd second = 1 - first.array();
-  const double a = first.dot(c * first);
-  const double b = second.dot(c * second);
-  const double across = first.dot(c * second);
-  const double r = across / std::sqrt(a * b);
-  return {.r = r, .spearman_brown = 2 * r / (1 + r), .rulon = 4 * across / c.sum()};
-}
-
 }  // namespace
 
 double alpha_of_covariance(const MatrixView& c) {
@@ -401,29 +270,6 @@ GuttmanLambdas guttman_lambdas(const MatrixView& c) {
   out.lambda4 = split_halves(c).maximum;
   out.lambda5 = out.lambda1 + 2 * std::sqrt(columns.maxCoeff()) / total;
   out.lambda6 = 1 - c.diagonal().dot((1 - smc.array()).matrix()) / total;
-  return out;
-}
-
-SplitHalves split_halves(const MatrixView& c) {
-  constexpr Index most_enumerated = 24;
-  const Index k = c.rows();
-  const double total = c.sum();
-  EqualSplits splits(c);
-  SplitHalves out{};
-  out.exact = k <= most_enumerated;
-  const auto [least, greatest] = out.exact ? splits.enumerate() : splits.exchange();
-  out.maximum = 1 - least / total;
-  out.minimum = 1 - greatest / total;
-  // A pair of items falls into different halves in ⌊k/2⌋⌈k/2⌉ of the k(k − 1)/2 pairs of a split.
-  const Index pairs_apart = (k / 2) * (k - k / 2);
-  const auto halves = static_cast<double>(pairs_apart);
-  out.mean = 4 * halves * (c.sum() - c.trace()) / (static_cast<double>(k * (k - 1)) * total);
-  Eigen::VectorXd odd = Eigen::VectorXd::Zero(k);
-  Eigen::VectorXd first = Eigen::VectorXd::Zero(k);
-  for (Index i = 0; i < k; i += 2) odd[i] = 1;
-  first.head((k + 1) / 2).setOnes();
-  out.odd_even = split_by(c, odd);
-  out.first_second = split_by(c, first);
   return out;
 }
 
@@ -475,60 +321,6 @@ ReliabilityResult reliability(const MatrixView& items, const ReliabilityOptions&
   out.split_half = split_halves(m.covariance);
   out.standard_error_of_measurement = std::sqrt(m.covariance.sum() * (1 - out.alpha.estimate));
   out.items = item_statistics(items, m, options);
-  return out;
-}
-
-AlphaComparison compare_alphas(const std::vector<AlphaOfGroup>& groups) {
-  require_groups(groups);
-  double variance = 0;
-  for (const AlphaOfGroup& group : groups)
-    variance += transformed_covariance(group, group, 1) / static_cast<double>(groups.size());
-  return comparison(groups, variance);
-}
-
-AlphaComparison compare_dependent_alphas(const std::vector<AlphaOfGroup>& groups,
-                                         const MatrixView& correlation) {
-  require_groups(groups);
-  const auto m = static_cast<double>(groups.size());
-  require_same_size("compare_dependent_alphas", "correlation", correlation.rows(), "groups",
-                    static_cast<Index>(groups.size()));
-  require_same_size("compare_dependent_alphas", "correlation", correlation.cols(), "groups",
-                    static_cast<Index>(groups.size()));
-  double variance = 0;
-  double covariance = 0;
-  for (std::size_t i = 0; i < groups.size(); ++i)
-    for (std::size_t j = 0; j < groups.size(); ++j) {
-      const double s = transformed_covariance(
-          groups[i], groups[j], correlation(static_cast<Index>(i), static_cast<Index>(j)));
-      (i == j ? variance : covariance) += s;
-    }
-  return comparison(groups, variance / m - covariance / (m * (m - 1)));
-}
-
-RetestResult test_retest(const VectorView& first, const VectorView& second,
-                         double confidence_level) {
-  require_same_size("test_retest", "first", first.size(), "second", second.size());
-  require_level("test_retest", "confidence_level", confidence_level);
-  Eigen::MatrixXd pair(first.size(), 2);
-  pair << first, second;
-  const Eigen::VectorXd change = second - first;
-  const Moments moments_of_change = moments(change);
-  const Index n = moments_of_change.n_used;
-  if (n < 2)
-    throw DataError("test_retest: " + std::to_string(n) +
-                    " persons have both scores; at least 2 are required");
-  const Eigen::MatrixXd c = covariance_matrix(pair);
-  RetestResult out{};
-  out.estimate = c(0, 0) > 0 && c(1, 1) > 0 ? c(0, 1) / std::sqrt(c(0, 0) * c(1, 1)) : missing;
-  const ConfidenceInterval z = normal_interval(
-      std::atanh(out.estimate), 1 / std::sqrt(static_cast<double>(n - 3)), confidence_level);
-  if (n > 3)
-    out.ci = {.lower = std::tanh(z.lower), .upper = std::tanh(z.upper), .level = confidence_level};
-  out.mean_change = moments_of_change.mean;
-  out.sd_change = moments_of_change.sd;
-  out.standard_error_of_measurement = moments_of_change.sd / std::sqrt(2.0);
-  out.n_used = n;
-  out.n_omitted = moments_of_change.n_omitted;
   return out;
 }
 

@@ -47,6 +47,12 @@ TEST(ScoreCommands, AnswerOnAPanelOfSessions) {
        {"RkF", "R1F", "R1R", "RkR", "Rc", "RkRn", "Rcn", "omega_within", "omega_between"})
     EXPECT_GT(reliability.result().at("multilevel").at(name).number(), 0) << name;
   EXPECT_EQ(reliability.result().at("by").at("groups").items().size(), 4U);
+  const ProgramRun retest = json({"reliability", panel, "--instrument", "wai-s", "--person",
+                                  "patient", "--occasion", "session", "--retest", "1,2"});
+  ASSERT_EQ(retest.status, 0) << retest.err;
+  // 27 persons answered every item on both occasions; r of their sums by hand (Python's statistics)
+  EXPECT_EQ(retest.result().at("test_retest").at("n").number(), 27);
+  EXPECT_NEAR(retest.result().at("test_retest").at("r").number(), 0.6562496109005116, 1e-13);
   const ProgramRun change =
       json({"change", panel, "--person", "patient", "--occasion", "session", "--score", "bdi",
             "--reliability", "0.9", "--instrument", "bdi-ii"});
@@ -115,6 +121,43 @@ TEST(ScoreCommands, ABlankItemIsAlwaysMissing) {
   EXPECT_EQ(rows[0].at("total").number(), 1);
   EXPECT_EQ(rows[1].at("total").number(), 2);
   EXPECT_TRUE(rows[2].at("total").is_null());
+}
+
+/// The two examples of the manual of cocron 1.0-1, computed there.
+TEST(ReliabilityCommand, ComparesPublishedAlphas) {
+  const ProgramRun independent =
+      json({"reliability", "--alphas", "0.78,41,10,0.82,151,10,0.74,60,10"});
+  ASSERT_EQ(independent.status, 0) << independent.err;
+  EXPECT_NEAR(independent.result().at("test").at("statistic").number(), 1.7592905299937964, 1e-12);
+  const ProgramRun dependent = json({"reliability", "--alphas", "0.857,100,5,0.875,100,5,0.8,100,5",
+                                     "--correlations", "0.8,0.7,0.6"});
+  ASSERT_EQ(dependent.status, 0) << dependent.err;
+  EXPECT_NEAR(dependent.result().at("test").at("p_value").number(), 0.024707859304046953, 1e-12);
+  expect_refusal({"reliability", "--alphas", "0.8,100"}, 2, "--alphas");
+  expect_refusal({"reliability", "--alphas", "0.8,100,5,1.2,100,5"}, 2, "--alphas");
+  expect_refusal({"reliability", "--alphas", "0.8,100,5,0.7,100.5,5"}, 2, "--alphas");
+  expect_refusal({"reliability", "--alphas", "0.8,100,5,0.7,100,5", "--correlations", "0.1,0.2"}, 2,
+                 "--correlations");
+  expect_refusal({"reliability", "--items", "a,b"}, 2, "DATA");
+}
+
+TEST(ReliabilityCommand, SetsRatersOfTheSamePersonsBesideEachOther) {
+  const std::string path =
+      write("rated.csv",
+            "p,r,a,b,c\n1,x,1,2,2\n1,y,2,2,1\n2,x,3,3,4\n2,y,2,4,1\n3,x,5,4,5\n"
+            "3,y,3,5,5\n4,x,2,2,1\n4,y,1,3,1\n5,x,4,5,5\n5,y,4,,4\n");
+  const ProgramRun run = json(
+      {"reliability", path, "--items", "a,b,c", "--range", "1:5", "--person", "p", "--rater", "r"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json by_rater = run.result().at("by_rater");
+  EXPECT_EQ(by_rater.at("n").number(), 4);
+  EXPECT_EQ(by_rater.at("raters").items().size(), 2U);
+  EXPECT_EQ(by_rater.at("items").items()[1].at("r_drop").members().size(), 2U);
+  expect_refusal({"reliability", path, "--items", "a,b,c", "--range", "1:5", "--rater", "r"}, 2,
+                 "--person");
+  expect_refusal({"reliability", path, "--items", "a,b,c", "--range", "1:5", "--person", "p",
+                  "--rater", "r", "--retest", "1,2"},
+                 2, "--retest");
 }
 
 }  // namespace

@@ -179,27 +179,5 @@ TEST(FeldtInterval, EqualsPsych) {
   EXPECT_NEAR(ci.upper, reference("feldt.upper"), 1e-12);
 }
 
-/// The two examples of the manual of cocron 1.0-1, computed there.
-TEST(CompareAlphas, EqualsCocron) {
-  const AlphaComparison independent =
-      compare_alphas({{0.78, 41, 10}, {0.82, 151, 10}, {0.74, 60, 10}});
-  EXPECT_NEAR(independent.statistic, 1.7592905299937964, 1e-12);
-  EXPECT_NEAR(independent.p_value, 0.4149300757996319, 1e-12);
-  Eigen::MatrixXd r(3, 3);
-  r << 1, 0.8, 0.7, 0.8, 1, 0.6, 0.7, 0.6, 1;
-  const AlphaComparison dependent =
-      compare_dependent_alphas({{0.857, 100, 5}, {0.875, 100, 5}, {0.8, 100, 5}}, r);
-  EXPECT_NEAR(dependent.statistic, 7.401267791025611, 1e-12);
-  EXPECT_NEAR(dependent.p_value, 0.024707859304046953, 1e-12);
-}
-
-TEST(TestRetest, OfAPerfectShift) {
-  const Eigen::VectorXd first = Eigen::VectorXd::LinSpaced(10, 1, 10);
-  const RetestResult result = test_retest(first, first.array() + 2);
-  EXPECT_NEAR(result.estimate, 1, 1e-12);
-  EXPECT_DOUBLE_EQ(result.mean_change, 2);
-  EXPECT_NEAR(result.standard_error_of_measurement, 0, 1e-12);
-}
-
 }  // namespace
 }  // namespace rapport

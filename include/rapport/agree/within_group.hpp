@@ -46,7 +46,7 @@ WithinGroupResult within_group_ad(const MatrixView& items, const Factor& group, 
 
 /// a_wg = 1 − 2 s² / ([(H + L) M − M² − H L] n / (n − 1)) averaged over items, M the group's mean
 /// on a scale from L to H (Brown & Hauenstein 2005). 1 where all chose the same end of the scale.
-/// Throws InvalidArgument unless low < high.
+/// Throws InvalidArgument unless low < high; DataError for a rating outside them.
 WithinGroupResult within_group_awg(const MatrixView& items, const Factor& group, double low,
                                    double high);
 

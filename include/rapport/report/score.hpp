@@ -1,10 +1,12 @@
 #pragma once
 
 #include <rapport/data/json.hpp>
+#include <rapport/score/alpha_comparison.hpp>
 #include <rapport/score/change.hpp>
 #include <rapport/score/multilevel_reliability.hpp>
 #include <rapport/score/omega.hpp>
 #include <rapport/score/reliability.hpp>
+#include <rapport/score/retest.hpp>
 #include <rapport/score/scoring.hpp>
 #include <rapport/score/screening.hpp>
 #include <rapport/score/sudden_gains.hpp>
@@ -45,6 +47,9 @@ struct ScoreSheet {
                            const std::vector<std::string>& item_names);
 [[nodiscard]] Json to_json(const MultilevelReliability& result);
 [[nodiscard]] Json to_json(const AlphaComparison& comparison);
+[[nodiscard]] Json to_json(const RaterReliability& result,
+                           const std::vector<std::string>& item_names);
+[[nodiscard]] Json to_json(const RetestResult& result);
 
 /// `persons` names each row that ChangeResult::rows points to.
 [[nodiscard]] Json to_json(const ChangeResult& result, const std::vector<std::string>& persons);

@@ -109,37 +109,4 @@ SplitHalves split_halves(const MatrixView& covariance);
 /// Feldt's (1965) interval of an α of k items over n persons.
 ConfidenceInterval feldt_interval(double alpha, Index n, Index items, double level = 0.95);
 
-/// One group's α for a comparison.
-struct AlphaOfGroup {
-  double alpha;
-  Index n;
-  Index items;
-};
-
-/// A χ² test that several α are equal.
-struct [[nodiscard]] AlphaComparison {
-  double statistic;
-  double df;
-  double p_value;
-};
-/// Of independent groups (arms, clinics): Feldt, Woodruff & Salih (1987).
-AlphaComparison compare_alphas(const std::vector<AlphaOfGroup>& groups);
-/// Of the same persons rated by several raters; `correlation` (square) is that of the totals:
-/// Woodruff & Feldt (1986).
-AlphaComparison compare_dependent_alphas(const std::vector<AlphaOfGroup>& groups,
-                                         const MatrixView& correlation);
-
-/// Two administrations of one score, persons in the same order.
-struct [[nodiscard]] RetestResult {
-  double estimate;        ///< Pearson's r; NaN if either does not vary
-  ConfidenceInterval ci;  ///< Fisher's z
-  double mean_change;     ///< second − first
-  double sd_change;
-  double standard_error_of_measurement;  ///< sd_change / √2
-  Index n_used;
-  Index n_omitted;
-};
-RetestResult test_retest(const VectorView& first, const VectorView& second,
-                         double confidence_level = 0.95);
-
 }  // namespace rapport
