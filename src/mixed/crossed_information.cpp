@@ -191,6 +191,7 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
   }
   MatrixXd w = g.transpose();
   scale_rows(sweep.factors, w);
+  g.setZero();
   std::vector<MatrixXd> inverse_factors = {MatrixXd()};
   for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
     const RootLevel& level = layout_->levels[l];
@@ -201,12 +202,13 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
     for (Index group = 0; group < level.n_groups; ++group) {
       probes.values_at(number, group, f);
       for (Index j = 0; j < level.size; ++j)
-        w.block(level.column[at(group)], set.first + j * set.count, level.size, set.count) +=
-            inverse_factors.back().col(j) * f.transpose();
+        for (Index i = j; i < level.size; ++i)
+          g.col(level.column[at(group)] + i).segment(set.first + j * set.count, set.count) =
+              inverse_factors.back()(i, j) * f;
     }
   }
-  MatrixXd right = w;
-  right.leftCols(own.count * q).setZero();
+  MatrixXd right = g.transpose();
+  w += right;
   sweep.solved->lower.solve_lower(w);
   sweep.solved->lower.solve_transposed(w);
   right -= w;
@@ -289,19 +291,18 @@ double CrossedCrossProducts::scalar_probe_sum(const Sweep& sweep, const Probes& 
   const Index groups = target == 0 ? n_leaves() : layout_->levels[at(target - 1)].n_groups;
   double sum = 0;
   double own = 0;
+  const MatrixXd& all = target == 0 ? probes.leaves : probes.root;
   VectorXd y(set.count);
   for (Index group = 0; group < groups; ++group) {
-    y = target == 0 ? probes.leaves.col(group).segment(set.first, set.count)
-                    : probes.root.col(layout_->levels[at(target - 1)].column[at(group)])
-                          .segment(set.first, set.count);
+    const Index column = target == 0 ? group : layout_->levels[at(target - 1)].column[at(group)];
+    y = all.col(column).segment(set.first, set.count);
     if (known) {
       double block = 0;
       if (target == 0) {
         block = sweep.leaf_a(0, group) - sweep.leaf_spread(0, group);
       } else {
         const double lambda = sweep.factors[at(target)](0, 0);
-        block = (1 - sweep.inverse.diagonal(layout_->levels[at(target - 1)].column[at(group)])) /
-                (lambda * lambda);
+        block = (1 - sweep.inverse.diagonal(column)) / (lambda * lambda);
       }
       y -= block * probes.signs[at(source)].col(group);
       own += block * block;
