@@ -203,6 +203,16 @@ void solve_factor(const Factor& l, Column&& x) {
   }
 }
 
+/// The lower triangle of `matrix`, from `first` on, less left · right', both of n.
+void subtract_outer(const double* left, const double* right, Index n, Index first,
+                    Eigen::Map<Eigen::MatrixXd>& matrix) {
+  for (Index j = 0; j < n; ++j) {
+    double* column = matrix.col(first + j).data() + first;
+    const double r = right[j];
+    for (Index i = j; i < n; ++i) column[i] -= left[i] * r;
+  }
+}
+
 }  // namespace
 
 bool ArrowMatrix::factorize() {
@@ -220,6 +230,11 @@ bool ArrowMatrix::factorize() {
     const Index number = layout_.touched[at(block)].component;
     Eigen::Map<Eigen::MatrixXd> schur = component(c_, number);
     const Index start = layout_.component_start[at(number)];
+    if (q_ == 1 && columns.back() - columns.front() == touched - 1) {
+      subtract_outer(cross.data(), solved.data(), touched, columns.front() - start, schur);
+      cross = solved;
+      continue;
+    }
     // Touched columns ascend, so that i ≥ j is the lower triangle.
     for (Index j = 0; j < touched; ++j) {
       double* column = schur.col(columns[at(j)] - start).data() - start;

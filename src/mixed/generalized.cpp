@@ -7,6 +7,7 @@
 
 #include "describe.hpp"
 #include "generalized_problem.hpp"
+#include "generalized_warnings.hpp"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -112,61 +113,6 @@ MatrixXd parameter_covariance(const MatrixXd& map, const MatrixXd& hessian) {
   return covariance;
 }
 
-/// A dispersion above which variance μ + μ²/k is Poisson's to the data.
-constexpr double poisson_limit = 1e5;
-
-/// Says in plain words what a user should know of the fit.
-void add_warnings(const Design& design, GeneralizedFit& fit) {
-  if (fit.family == Family::binomial) {
-    const VectorXd trials =
-        design.weights.size() > 0 ? design.weights : VectorXd::Ones(design.response.size());
-    const double successes = design.response.dot(trials);
-    const double rarer = std::round(std::min(successes, trials.sum() - successes));
-    if (rarer <= static_cast<double>(fit.fixed.terms.size())) {
-      fit.warnings.push_back("the rarer outcome occurs only " +
-                             std::to_string(static_cast<Index>(rarer)) +
-                             (rarer == 1 ? " time" : " times") + ", too few for " +
-                             std::to_string(fit.fixed.terms.size()) + " fixed effects");
-    }
-    Index certain = 0;
-    for (const double p : fit.fitted) certain += p < 1e-7 || p > 1 - 1e-7 ? 1 : 0;
-    if (certain > 0) {
-      fit.warnings.push_back("separation: " + std::to_string(certain) +
-                             " fitted probabilities are 0 or 1 to seven digits; some coefficients "
-                             "have no finite estimate, and "
-                             "theirs and their standard errors mean nothing");
-    }
-  }
-  if (!fit.zero_inflation.empty() && fit.zero_inflation.front().term == "(Intercept)" &&
-      fit.zero_inflation.size() == 1 && fit.zero_inflation.front().estimate < -12) {
-    fit.warnings.push_back(
-        "zero inflation has no finite estimate: the counts have no more zeros than their own "
-        "distribution gives them; leave it out");
-  }
-  if (fit.family == Family::poisson && fit.zero_inflation.empty()) {
-    double chi = 0;
-    for (Index i = 0; i < fit.fitted.size(); ++i) {
-      const double difference = design.response[i] - fit.fitted[i];
-      chi += difference * difference / fit.fitted[i];
-    }
-    const double ratio = chi / fit.data.residual_df;
-    if (ratio > 1.5) {
-      fit.warnings.push_back("overdispersion: the Pearson statistic is " +
-                             std::to_string(ratio).substr(0, 4) +
-                             " times its degrees of freedom; consider family nbinom2");
-    }
-  }
-  if (fit.family == Family::nbinom2 && fit.dispersion > poisson_limit) {
-    fit.warnings.push_back(
-        "the dispersion parameter has no finite estimate: the counts vary no more than Poisson's; "
-        "use family poisson");
-  }
-  for (const std::string& name : fit.fixed.dropped) {
-    fit.warnings.push_back("column " + name +
-                           " depends linearly on those before it and is left out");
-  }
-}
-
 void describe_fixed(const Coordinates& coordinates, const ModelPoint& optimum,
                     const MatrixXd& covariance, FixedEffects& fixed) {
   const Index p = coordinates.n_fixed();
@@ -225,7 +171,7 @@ void describe_family(const Design& design, const VectorXd& parameters, const Mat
     // A gamma's parameter is its shape, the inverse of the dispersion.
     fit.dispersion = std::exp(fit.family == Family::gamma ? -parameters[0] : parameters[0]);
     fit.dispersion_standard_error = fit.dispersion * std::sqrt(covariance(0, 0));
-    if (fit.family == Family::nbinom2 && fit.dispersion > poisson_limit)
+    if (fit.family == Family::nbinom2 && fit.dispersion > detail::poisson_limit)
       fit.dispersion_standard_error = missing;
   }
 }
@@ -304,7 +250,7 @@ GeneralizedFit fit_generalized_model(const Design& design, const GeneralizedOpti
                            " points along each random effect the log-likelihood still changes by " +
                            std::to_string(search.error));
   }
-  add_warnings(design, fit);
+  detail::add_warnings(design, fit);
   return fit;
 }
 

@@ -175,6 +175,10 @@ class LaplaceIntegral final : public Integral {
       Eigen::Map<Eigen::MatrixXd> a = matrix_.a(b);
       Eigen::Map<Eigen::MatrixXd> cross = matrix_.b(b);
       const auto& columns = touched(b);
+      if (q_ == 1 && layout_.per_row == 1) {
+        add_scalar_block(b, columns);
+        continue;
+      }
       for (Index k = start_of(b); k < end_of(b); ++k) {
         const double* z = scaled_.col(k).data();
         const double w = -second_[k];
@@ -196,6 +200,22 @@ class LaplaceIntegral final : public Integral {
       }
     }
     return matrix_.factorize();
+  }
+
+  /// A block of one inner effect whose rows meet one upper effect each.
+  void add_scalar_block(Index b, const std::vector<Index>& columns) {
+    double* cross = matrix_.b(b).data();
+    double own = 0;
+    for (Index k = start_of(b); k < end_of(b); ++k) {
+      const double* z = scaled_.col(k).data();
+      const double w = -second_[k];
+      const Index local = layout_.local_start(k, 0);
+      const Index column = columns[static_cast<std::size_t>(local)];
+      own += w * z[0] * z[0];
+      cross[local] += w * z[0] * z[1];
+      matrix_.c(column, column) += w * z[1] * z[1];
+    }
+    matrix_.a(b)(0, 0) += own;
   }
 
   void add_upper(Index k, const double* z, double wz, Index column,

@@ -69,6 +69,35 @@ TEST(GeneralizedModel, ProbitWithCrossedFactorsAgreesWithGlmmTMB) {
   EXPECT_EQ(fit.method, "Laplace");
 }
 
+// glmmTMB 1.1.5 on 7584 answers of 316 persons to 24 items.
+TEST(GeneralizedModel, PersonsCrossedWithItemsAgreesWithGlmmTMB) {
+  const Design design = design_of("y ~ anger + gender + btype + situ + (1 | id) + (1 | item)",
+                                  "verbagg.csv", Family::binomial);
+  expect_fit(
+      fit_generalized_model(design),
+      {.log_likelihood = -4075.69985987807,
+       .estimate = Eigen::VectorXd{{0.1990648007611, 0.0574289025219, 0.3207174287274,
+                                    -1.0588037172171, -2.1053904220126, -1.0554557233992}},
+       .standard_error = Eigen::VectorXd{{0.4065330293857, 0.0168388408026, 0.1919270458877,
+                                          0.2572844867743, 0.2594682852551, 0.2107830902476}},
+       .sd = {1.3397042277, 0.4953063665}},
+      1e-4);
+}
+
+// Perfectly ordered categories.
+TEST(GeneralizedModel, NamesSeparationOfCategories) {
+  Design design = design_of("y ~ anger + (1 | id)", "verbagg.csv", Family::binomial);
+  design = select(design, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 316, 317, 318, 319, 320, 321});
+  for (Index i = 0; i < design.response.size(); ++i) {
+    design.fixed(i, 1) = static_cast<double>(i);
+    design.response[i] = i < 6 ? 0 : i < 12 ? 1 : 2;
+  }
+  design.frame.response_levels.clear();
+  const GeneralizedFit fit = fit_generalized_model(design, {.family = Family::cumulative});
+  ASSERT_FALSE(fit.warnings.empty());
+  EXPECT_NE(fit.warnings.front().find("separation"), std::string::npos);
+}
+
 TEST(GeneralizedModel, CloglogWithCrossedFactorsAgreesWithGlmmTMB) {
   const Design design =
       design_of("cloglog ~ x + (1 | g) + (1 | h)", "generalized.csv", Family::binomial);
