@@ -277,6 +277,14 @@ class LaplaceIntegral final : public Integral {
   void solve_row(Index k, const ArrowMatrix::InverseParts& parts) {
     const double* z = scaled_.col(k).data();
     double* h = solved_.col(k).data();
+    if (q_ == 1 && layout_.per_row == 1) {
+      const Index local = layout_.local_start(k, 0);
+      const double cross = parts.cross(0, local);
+      h[0] = parts.inner(0, 0) * z[0] + cross * z[1];
+      h[1] = cross * z[0] + parts.upper(local, local) * z[1];
+      leverage_[k] = z[0] * h[0] + z[1] * h[1];
+      return;
+    }
     for (Index i = 0; i < q_; ++i) {
       double sum = 0;
       for (Index j = 0; j < q_; ++j) sum += parts.inner(i, j) * z[j];
