@@ -115,7 +115,7 @@ WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
   VectorXd first(n);
   VectorXd second(n);
   double before = std::numeric_limits<double>::infinity();
-  for (int iteration = 0; iteration < 4; ++iteration) {
+  for (int iteration = 0; iteration < 3; ++iteration) {
     const double value = likelihood.evaluate(
         0, n, eta.data(), {.first = first.data(), .second = second.data(), .third = nullptr});
     if (!std::isfinite(value) || (iteration > 1 && -value > before)) break;

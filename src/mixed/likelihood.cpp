@@ -582,6 +582,7 @@ void require_proportions(const Eigen::VectorXd& y, const Eigen::VectorXd& trials
   for (Index i = 0; i < y.size(); ++i) {
     if (!(y[i] >= 0 && y[i] <= 1))
       refuse(Family::binomial, "0 or 1, or proportions of trials", y[i]);
+    if (trials[i] == 1 && (y[i] == 0 || y[i] == 1)) continue;
     const double successes = y[i] * trials[i];
     if (std::abs(successes - std::round(successes)) > 1e-7 * std::max(1.0, successes)) {
       refuse(Family::binomial, "whole numbers of successes (0 or 1, or cbind(successes, failures))",
@@ -614,8 +615,9 @@ double binomial_constant(const Eigen::VectorXd& y, const Eigen::VectorXd& trials
   double constant = 0;
   for (Index i = 0; i < y.size(); ++i) {
     const double n = trials[i];
+    if (n == 1) continue;
     const double s = std::round(y[i] * n);
-    if (n != 1) constant += log_gamma(n + 1) - log_gamma(s + 1) - log_gamma(n - s + 1);
+    constant += log_gamma(n + 1) - log_gamma(s + 1) - log_gamma(n - s + 1);
   }
   return constant;
 }
