@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -108,14 +109,37 @@ void CovarianceSampler::draw_rest(const MatrixXd& products, double n, RandomStre
   squares.diagonal() += (2 * half_t_df * auxiliary_.cwiseInverse()).eval();
   residual_ = inverse_wishart(half_t_df + static_cast<double>(p) - 1 + n, squares, stream);
   const LLT<MatrixXd> root(residual_);
-  const MatrixXd inverse = root.solve(MatrixXd::Identity(p, p));
+  precision_ = root.solve(MatrixXd::Identity(p, p));
   for (Index k = 0; k < p; ++k)
-    auxiliary_[k] = (half_t_df * inverse(k, k) + 1 / (scales_[k] * scales_[k])) /
+    auxiliary_[k] = (half_t_df * precision_(k, k) + 1 / (scales_[k] * scales_[k])) /
                     stream.gamma((half_t_df + static_cast<double>(p)) / 2);
   coefficients_ = MatrixXd(u, p);
   if (u > 0)
     coefficients_ = mean + MatrixXd(precision.matrixU().solve(normal_draws(u, p, stream))) *
                                MatrixXd(root.matrixU());
+}
+
+Index CovarianceSampler::free_place(Index place) const {
+  return std::lower_bound(free_.begin(), free_.end(), place) - free_.begin();
+}
+
+double CovarianceSampler::log_density_of_scale(Index place, double c) const {
+  // The residuals' density loses c^−n and the change of variables gives it back; what is left is
+  // the inverse Wishart of Σ₂, its own change of variables included.
+  const Index k = free_place(place);
+  const double df = half_t_df + static_cast<double>(free_.size()) - 1;
+  return -df * std::log(c) - half_t_df / auxiliary_[k] * precision_(k, k) * (1 / (c * c) - 1);
+}
+
+void CovarianceSampler::rescale(Index place, double c) {
+  const Index k = free_place(place);
+  covariance_.row(place) *= c;
+  covariance_.col(place) *= c;
+  coefficients_.col(k) *= c;
+  residual_.row(k) *= c;
+  residual_.col(k) *= c;
+  precision_.row(k) /= c;
+  precision_.col(k) /= c;
 }
 
 }  // namespace rapport

@@ -29,8 +29,14 @@ class CovarianceSampler {
   /// Given `n` residuals with sums of squares and products E'E.
   void draw(const Eigen::MatrixXd& products, double n, RandomStream& stream);
 
+  /// The log density, in log c, of multiplying the residuals in `place` (not of variance 1) by c
+  /// with their row and column of Σ, as far as Σ and the residuals tell; 0 at c = 1. After draw().
+  [[nodiscard]] double log_density_of_scale(Index place, double c) const;
+  void rescale(Index place, double c);
+
  private:
   void draw_correlations(const Eigen::MatrixXd& products, double n, RandomStream& stream);
+  [[nodiscard]] Index free_place(Index place) const;
   void draw_rest(const Eigen::MatrixXd& products, double n, RandomStream& stream);
 
   std::vector<Index> unit_;
@@ -40,6 +46,7 @@ class CovarianceSampler {
   Eigen::MatrixXd correlation_;
   Eigen::MatrixXd coefficients_;  ///< unit × free
   Eigen::MatrixXd residual_;      ///< Σ₂
+  Eigen::MatrixXd precision_;     ///< Σ₂⁻¹
   Eigen::MatrixXd covariance_;
 };
 

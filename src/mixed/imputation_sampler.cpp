@@ -1,6 +1,7 @@
 #include "imputation_sampler.hpp"
 
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -87,6 +88,21 @@ std::vector<GroupColumn> group_columns(const ImputationProblem& problem) {
         break;
       }
   return columns;
+}
+
+/// One step from 0 by slice sampling with stepping out (Neal 2003); the density has one mode.
+double slice_sample(const std::function<double(double)>& log_density, RandomStream& stream) {
+  constexpr double width = 0.5;
+  const double slice = log_density(0) - stream.exponential();
+  double lower = -width * stream.uniform();
+  double upper = lower + width;
+  while (lower > -20 && log_density(lower) > slice) lower -= width;
+  while (upper < 20 && log_density(upper) > slice) upper += width;
+  while (true) {
+    const double at = lower + (upper - lower) * stream.uniform();
+    if (log_density(at) > slice || upper - lower < 1e-12) return at;
+    (at < 0 ? lower : upper) = at;
+  }
 }
 
 void append_spread(const MatrixXd& covariance, std::vector<double>& all) {
@@ -281,6 +297,34 @@ void ImputationSampler::draw_covariances() {
     both.rightCols(group_values_.cols()) =
         group_values_ - problem_.group_fixed * group_coefficients_;
   between_.draw(both.transpose() * both, static_cast<double>(problem_.groups), stream_);
+  rescale_effects(residuals);
+}
+
+/// Each effect of groups is multiplied, with its SD, by a factor drawn given everything else: an SD
+/// near 0 holds its effects near 0 and they hold it, which this moves together.
+void ImputationSampler::rescale_effects(MatrixXd residuals) {
+  const Index p = values_.cols();
+  const MatrixXd precision = LLT<MatrixXd>(residual_.covariance()).solve(MatrixXd::Identity(p, p));
+  VectorXd part(values_.rows());  // what the effect gives each row
+  for (Index e = 0; e < effects_.cols(); ++e) {
+    const Index k = e / problem_.effects;
+    const Index l = e % problem_.effects;
+    for (Index i = 0; i < part.size(); ++i)
+      part[i] = problem_.fixed(i, l) * effects_(problem_.group[static_cast<std::size_t>(i)], e);
+    const double cross = part.dot(residuals * precision.col(k));
+    const double square = precision(k, k) * part.squaredNorm();
+    const double log_c = slice_sample(
+        [&](double at) {
+          const double c = std::exp(at);
+          return (c - 1) * cross - (c - 1) * (c - 1) * square / 2 +
+                 between_.log_density_of_scale(e, c);
+        },
+        stream_);
+    const double c = std::exp(log_c);
+    residuals.col(k) -= (c - 1) * part;
+    effects_.col(e) *= c;
+    between_.rescale(e, c);
+  }
 }
 
 VectorXd ImputationSampler::parameters() const {

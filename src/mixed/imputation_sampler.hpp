@@ -56,6 +56,7 @@ class ImputationSampler {
   void draw_group_values(bool adapt);
   void draw_coefficients();
   void draw_covariances();
+  void rescale_effects(Eigen::MatrixXd residuals);
   [[nodiscard]] Eigen::MatrixXd group_part() const;  ///< Z b, n × p
   [[nodiscard]] Eigen::MatrixXd effects_given_group_values() const;
 
