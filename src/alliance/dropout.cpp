@@ -109,7 +109,8 @@ DropoutHazard dropout_hazard(const PersonPeriod& period, const HazardOptions& op
     test_frailty(design, engine, result);
   }
   result.n_sessions = fit.data.observations;
-  result.n_omitted = period.table.rows() - result.n_sessions;
+  const Eigen::VectorXd& leaves = period.table.numbers("leaves");
+  result.n_omitted = (leaves.array() == leaves.array()).count() - result.n_sessions;
   result.n_left = (design.response.array() == 1).count();
   const Factor patient = period.table.factor(period.columns.patient);
   std::set<std::int32_t> patients;

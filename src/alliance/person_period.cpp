@@ -132,6 +132,9 @@ std::vector<std::string> in_words(const DropoutColumns& columns, const DropoutRu
                       : "a patient with 1 in column \"" + columns.completed +
                             "\" ended as planned, all others are in treatment still: both are "
                             "censored for the hazard");
+  if (rules.planned_sessions > 0)
+    words.push_back("from session " + shortest_decimal(rules.planned_sessions) +
+                    " on nobody is at risk: treatment has reached its end");
   if (rules.last_session > 0)
     words.push_back("sessions after " + shortest_decimal(rules.last_session) +
                     " are taken away, and patients who have them censored there");
@@ -230,6 +233,9 @@ PersonPeriod person_period(const Table& table, const DropoutColumns& columns,
     ++result.n_left;
     if (is_missing(within[last])) ++result.n_left_unrated;
   }
+  if (rules.planned_sessions > 0)
+    for (Index i = 0; i < leaves.size(); ++i)
+      if (panel.session[i] >= rules.planned_sessions && leaves[i] == 0) leaves[i] = missing;
   result.table.set("leaves", std::move(leaves));
   return result;
 }

@@ -173,7 +173,8 @@ void add_rules(CLI::App& command, DropoutArguments& a) {
                      "Column that is 1 for a patient who ended as planned; all others who did not "
                      "leave are then in treatment still (without it: ended as planned)");
   command.add_option("--planned", a.planned,
-                     "Without --dropout: a patient with a last session before this one left");
+                     "Session from which on nobody is at risk; without --dropout, a patient with a "
+                     "last session before it left");
   command.add_option("--until", a.until, "Take away later sessions, and censor who reaches them");
   command.add_option("--lag", a.lag,
                      "1 (default): the alliance of a session tells leaving after it; 2: that of "

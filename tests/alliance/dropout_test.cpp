@@ -145,6 +145,10 @@ TEST(PersonPeriod, WithoutMarksThePlanDecides) {
       person_period(small({0, 0, 0, 0, 0, 0, 0}), unmarked, {.planned_sessions = 3});
   EXPECT_EQ(period.n_left, 1);
   EXPECT_EQ(period.ends[0].end, TreatmentEnd::dropout);
+  const Eigen::VectorXd& leaves = period.table.numbers("leaves");
+  EXPECT_EQ(leaves[1], 1);
+  EXPECT_EQ(leaves[3], 0);
+  EXPECT_TRUE(std::isnan(leaves[4]) && std::isnan(leaves[6]));  // the plan's end
   EXPECT_THROW((void)person_period(small({0, 0, 0, 0, 0, 0, 0}), unmarked), InvalidArgument);
 }
 

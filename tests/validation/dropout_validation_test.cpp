@@ -45,8 +45,8 @@ struct Rows {
   }
 };
 
-bool leaves(double eta, int session, RandomStream& stream) {
-  return session < sessions && stream.uniform() < 1 / (1 + std::exp(-eta));
+bool leaves(double eta, RandomStream& stream) {
+  return stream.uniform() < 1 / (1 + std::exp(-eta));
 }
 
 /// Leaving by the rating against the mean so far (−0.6 a point) and that mean (−0.4 a point).
@@ -59,7 +59,7 @@ Rows by_alliance(RandomStream& stream) {
       const double rating = own + stream.normal();
       sum += rating;
       const double mean = sum / s;
-      const bool left = leaves(-2.2 - 0.6 * (rating - mean) - 0.4 * mean, s, stream);
+      const bool left = leaves(-2.2 - 0.6 * (rating - mean) - 0.4 * mean, stream);
       rows.patient.push_back(static_cast<double>(p));
       rows.session.push_back(s);
       rows.alliance.push_back(rating);
@@ -79,7 +79,7 @@ Rows by_course(RandomStream& stream) {
     const double level = 1.5 * stream.normal();
     const double slope = 0.5 * stream.normal();
     for (int s = 1; s <= sessions; ++s) {
-      const bool left = leaves(-2 + 0.5 * level + 1.5 * slope, s, stream);
+      const bool left = leaves(-2 + 0.5 * level + 1.5 * slope, stream);
       rows.patient.push_back(static_cast<double>(p));
       rows.session.push_back(s);
       rows.alliance.push_back(stream.normal());
@@ -149,9 +149,9 @@ TEST(DropoutValidation, JointModelRecoversTheSlopeThatSeparateModelsMiss) {
   Record of_slope("α of slope", 1.5, n);
   parallel_for(n, 0, [&](Index r) {
     RandomStream stream(Seed{43}, static_cast<std::uint64_t>(r));
-    const JointModel model = joint_model(by_course(stream).period(AllianceCentring::so_far),
-                                         "phq9 ~ session + (1 + session | patient)", "1",
-                                         {.quadrature_points = 7});
+    const JointModel model =
+        joint_model(by_course(stream).period(AllianceCentring::so_far),
+                    "phq9 ~ session + (1 + session | patient)", "1", {.quadrature_points = 7});
     slope.set(r, model.outcome[1].estimate, model.outcome[1].ci);
     separate.set(r, model.outcome[1].separate, {});
     level.set(r, model.association[0].estimate, model.association[0].ci);

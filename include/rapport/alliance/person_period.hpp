@@ -30,7 +30,9 @@ struct DropoutRules {
                   ///< before; …
   Index carry_forward = 0;  ///< sessions for which the last rating stands in for a missing one
   AllianceCentring centring = AllianceCentring::patient_mean;
-  double planned_sessions = 0;  ///< without `dropout`: whoever comes less often than this left
+  /// From this session on nobody is at risk; without `dropout`, whoever comes less often left. 0: no
+  /// plan.
+  double planned_sessions = 0;
   double last_session = 0;  ///< later sessions are taken away, and patients who reach them censored
                             ///< there; 0: none
 };
@@ -47,8 +49,8 @@ struct PatientEnd {
 /// A row for each session after which a patient could have left.
 struct [[nodiscard]] PersonPeriod {
   DropoutColumns columns;
-  /// The rows at risk with all their columns, and `leaves` (1 in the last session of a patient who
-  /// left), `alliance_within` and `alliance_between` (missing where the rating is). With therapists
+  /// The sessions with all their columns, and `leaves` (1 in the last session of a patient who left,
+  /// missing where nobody is at risk), `alliance_within` and `alliance_between` (missing where the rating is). With therapists
   /// `alliance_between` is the sum of `alliance_between_therapist` (the therapist's mean over the
   /// rows) and `alliance_between_patient`.
   Table table;
