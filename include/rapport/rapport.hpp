@@ -53,6 +53,7 @@
 #include <rapport/mixed/quantile_residuals.hpp>
 #include <rapport/mixed/r_squared.hpp>
 #include <rapport/mixed/residual.hpp>
+#include <rapport/mixed/residual_inference.hpp>
 #include <rapport/mixed/response_scale.hpp>
 #include <rapport/mixed/saved_fit.hpp>
 #include <rapport/mixed/summary.hpp>

@@ -54,16 +54,8 @@ double pooled_df(const std::vector<double>& df) {
   return 2 * expectation / (expectation - static_cast<double>(df.size()));
 }
 
-/// The pieces of Kenward & Roger (1997) in the variances (σ², σ²ψ), in which V is linear:
-/// Φ = (X'V⁻¹X)⁻¹, P_a = ∂Φ⁻¹, Q_ab = X' ∂V⁻¹ V ∂V⁻¹ X, W the inverse of the expected information.
-struct KenwardRoger {
-  MatrixXd phi;
-  std::vector<MatrixXd> p;
-  MatrixXd w;
-  MatrixXd adjusted;
-};
-
-KenwardRoger kenward_roger(const MixedModel::Data& data, const MixedFit& fit) {
+/// In the variances (σ², σ²ψ), in which V is linear; Q_ab = X' ∂V⁻¹ V ∂V⁻¹ X.
+KenwardRogerAdjustment kenward_roger(const MixedModel::Data& data, const MixedFit& fit) {
   const Objective objective(*data.products, data.structure, fit.criterion.method,
                             data.observations);
   const ProfiledValue value = objective.value(fit.information.theta);
@@ -99,7 +91,7 @@ KenwardRoger kenward_roger(const MixedModel::Data& data, const MixedFit& fit) {
   traces.bottomRightCorner(n, n) = -jet.second_log_determinant;
   traces = (components * traces * components.transpose() / (sigma2 * sigma2)).eval();
 
-  KenwardRoger result;
+  KenwardRogerAdjustment result;
   result.phi = sigma2 * value.inverse_root * value.inverse_root.transpose();
   for (Index a = 0; a <= n; ++a) {
     MatrixXd sum = MatrixXd::Zero(p, p);
@@ -140,7 +132,7 @@ struct ScaledF {
   double factor;
 };
 
-ScaledF kenward_roger_f(const KenwardRoger& kr, const MatrixXd& rows) {
+ScaledF kenward_roger_f(const KenwardRogerAdjustment& kr, const MatrixXd& rows) {
   const double l = static_cast<double>(rows.rows());
   const MatrixXd theta = rows.transpose() * (rows * kr.phi * rows.transpose()).ldlt().solve(rows);
   std::vector<MatrixXd> moved;
@@ -171,7 +163,7 @@ ScaledF kenward_roger_f(const KenwardRoger& kr, const MatrixXd& rows) {
 
 struct FixedInference::Derivatives {
   CovarianceInformation information;
-  KenwardRoger kenward_roger;  ///< in the user's units
+  KenwardRogerAdjustment kenward_roger;  ///< in the user's units
 };
 
 std::optional<DegreesOfFreedom> parse_degrees_of_freedom(std::string_view text) {
@@ -196,7 +188,7 @@ FixedInference::FixedInference(const MixedModel& model, const MixedFit& fit,
     if (fit.criterion.method != Criterion::reml)
       throw InvalidArgument(
           "FixedInference: `method` is Kenward-Roger, but the fit is by ML; it needs a REML fit");
-    KenwardRoger& kr = derivatives->kenward_roger;
+    KenwardRogerAdjustment& kr = derivatives->kenward_roger;
     kr = rapport::kenward_roger(model.data(), fit);
     const MatrixXd to_user = model.data().fixed_transform / model.data().response_scale;
     const MatrixXd back =
@@ -218,10 +210,22 @@ FixedInference::FixedInference(const MixedFit& fit, DegreesOfFreedom method, dou
   require_level("FixedInference", "level", level);
   if (method == DegreesOfFreedom::kenward_roger)
     throw InvalidArgument(
-        "FixedInference: `method` is Kenward-Roger, which is not available for this model; use "
-        "Satterthwaite's");
+        "FixedInference: `method` is Kenward-Roger, which needs its adjustment for this model; "
+        "give that instead");
   auto derivatives = std::make_shared<Derivatives>();
   derivatives->information = fit.information;
+  derivatives_ = std::move(derivatives);
+}
+
+FixedInference::FixedInference(const MixedFit& fit, KenwardRogerAdjustment adjustment, double level)
+    : method_(DegreesOfFreedom::kenward_roger),
+      level_(level),
+      residual_df_(fit.data.residual_df),
+      estimate_(fit.fixed.estimate),
+      covariance_(adjustment.adjusted) {
+  require_level("FixedInference", "level", level);
+  auto derivatives = std::make_shared<Derivatives>();
+  derivatives->kenward_roger = std::move(adjustment);
   derivatives_ = std::move(derivatives);
 }
 

@@ -1,6 +1,7 @@
+#include "influence.hpp"
+
 #include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
-#include <rapport/base/parallel.hpp>
 #include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/inference.hpp>
 
@@ -12,6 +13,7 @@
 namespace rapport {
 namespace {
 
+using detail::ReducedFit;
 using Eigen::VectorXd;
 
 std::vector<Index> rows_without(const std::vector<std::int32_t>& groups, std::int32_t level) {
@@ -21,16 +23,10 @@ std::vector<Index> rows_without(const std::vector<std::int32_t>& groups, std::in
   return rows;
 }
 
-/// What a fit without a level says of the fixed effects.
-struct ReducedFit {
-  FixedEffects fixed;
-  double residual_sd;
-};
-
 /// The fit without a level; nothing if what remains allows none.
-template <class Fit>
-std::optional<ReducedFit> fit_without(const std::vector<std::int32_t>& groups, std::int32_t level,
-                                      const Fit& fit) {
+std::optional<ReducedFit> fit_without(
+    const std::vector<std::int32_t>& groups, std::int32_t level,
+    const std::function<ReducedFit(const std::vector<Index>&)>& fit) {
   try {
     return fit(rows_without(groups, level));
   } catch (const DataError&) {
@@ -60,12 +56,12 @@ LevelInfluence compare(const FixedEffects& full, const std::optional<ReducedFit>
   return result;
 }
 
-/// `fit(rows)` fits to some of the rows.
-template <class Fit>
-std::vector<LevelInfluence> influence_of(const FixedEffects& full,
-                                         const std::vector<std::int32_t>& groups,
-                                         const std::vector<std::string>& levels, int threads,
-                                         const Fit& fit) {
+}  // namespace
+
+std::vector<LevelInfluence> detail::influence_of(
+    const FixedEffects& full, const std::vector<std::int32_t>& groups,
+    const std::vector<std::string>& levels, int threads,
+    const std::function<ReducedFit(const std::vector<Index>&)>& fit) {
   std::vector<LevelInfluence> result(levels.size());
   parallel_for(static_cast<Index>(levels.size()), threads, [&](Index level) {
     const auto i = static_cast<std::size_t>(level);
@@ -75,8 +71,6 @@ std::vector<LevelInfluence> influence_of(const FixedEffects& full,
   return result;
 }
 
-}  // namespace
-
 std::vector<LevelInfluence> deletion_influence(const Design& design, const MixedFit& fit,
                                                const std::vector<std::int32_t>& groups,
                                                const std::vector<std::string>& levels,
@@ -84,10 +78,11 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Mixed
   require_same_size("deletion_influence", "groups", static_cast<Index>(groups.size()), "design",
                     design.response.size());
   const FitOptions options{.criterion = fit.criterion.method, .random_effects = false};
-  return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
-    const MixedFit reduced = fit_mixed_model(select(design, rows), options);
-    return ReducedFit{.fixed = reduced.fixed, .residual_sd = reduced.residual.sd};
-  });
+  return detail::influence_of(
+      fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
+        const MixedFit reduced = fit_mixed_model(select(design, rows), options);
+        return ReducedFit{.fixed = reduced.fixed, .residual_sd = reduced.residual.sd};
+      });
 }
 
 std::vector<LevelInfluence> deletion_influence(const Design& design, const GeneralizedFit& fit,
@@ -98,7 +93,7 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Gener
                     design.response.size());
   GeneralizedOptions options = fit.options;
   options.random_effects = false;
-  return influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
+  return detail::influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
     GeneralizedOptions own = options;
     own.ordinal = select(options.ordinal, rows);
     if (!own.zero_inflation.terms.empty())

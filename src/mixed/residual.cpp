@@ -221,7 +221,7 @@ ResidualFit fit_residual_model(const Design& design, const ResidualStructure& st
   fit.fixed.estimate = objective.fixed();
   fit.fixed.covariance = objective.sigma_squared() * objective.unscaled_covariance();
   fit.fixed.standard_error = fit.fixed.covariance.diagonal().cwiseSqrt();
-  const bool singular = detail::describe_random(design, objective, true, fit);
+  const bool singular = detail::describe_random(design, objective, options.random_effects, fit);
   fit.residual.sd = std::sqrt(objective.sigma_squared()) * objective.response_scale();
   fit.criterion =
       detail::describe_criterion(2 * optimum.minimum.value + objective.constant(),
@@ -231,6 +231,7 @@ ResidualFit fit_residual_model(const Design& design, const ResidualStructure& st
   result.correlation = structure.correlation;
   objective.correlation().describe(result);
   objective.variance().describe(result);
+  if (!options.random_effects) return result;
   result.fitted = fitted_values(design, fit);
   result.normalized = detail::normalized_residuals(design, rows, objective, result);
   return result;

@@ -36,6 +36,9 @@ class Independent final : public CorrelationModel {
   [[nodiscard]] MatrixXd matrix(const VectorXd& times) const override {
     return MatrixXd::Identity(times.size(), times.size());
   }
+  [[nodiscard]] std::vector<std::string> names() const override { return {}; }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override { return parameters; }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override { return natural; }
   void describe(ResidualFit& /*fit*/) const override {}
 };
 
@@ -158,6 +161,15 @@ class Autoregressive final : public CorrelationModel {
       }
     }
     return r;
+  }
+  [[nodiscard]] std::vector<std::string> names() const override { return {"rho"}; }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    return VectorXd::Constant(
+        1, continuous_ ? std::exp(-std::exp(parameters[0]) / unit_) : std::tanh(parameters[0]));
+  }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    return VectorXd::Constant(
+        1, continuous_ ? std::log(-std::log(natural[0]) * unit_) : std::atanh(natural[0]));
   }
   void describe(ResidualFit& fit) const override {
     fit.correlation_parameters = {{"rho", continuous_ ? std::exp(-root_) : root_}};

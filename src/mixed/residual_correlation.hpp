@@ -59,6 +59,10 @@ class CorrelationModel {
 
   /// R at any ascending times.
   [[nodiscard]] virtual Eigen::MatrixXd matrix(const Eigen::VectorXd& times) const = 0;
+  /// Natural parameters by name, as functions of κ and back; κ is NaN outside of their range.
+  [[nodiscard]] virtual std::vector<std::string> names() const = 0;
+  [[nodiscard]] virtual Eigen::VectorXd natural(const Eigen::VectorXd& parameters) const = 0;
+  [[nodiscard]] virtual Eigen::VectorXd unconstrained(const Eigen::VectorXd& natural) const = 0;
   /// Natural parameters and matrices of the result.
   virtual void describe(ResidualFit& fit) const = 0;
 

@@ -119,6 +119,7 @@ class Dense : public CorrelationModel {
 };
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+double logit(double p) { return std::log(p / (1 - p)); }
 
 /// ρ between −1/(n − 1) and 1, n the largest group.
 class CompoundSymmetry final : public Dense {
@@ -136,6 +137,13 @@ class CompoundSymmetry final : public Dense {
     MatrixXd r = MatrixXd::Constant(times.size(), times.size(), rho_);
     r.diagonal().setOnes();
     return r;
+  }
+  [[nodiscard]] std::vector<std::string> names() const override { return {"rho"}; }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    return VectorXd::Constant(1, lowest_ + (1 - lowest_) * logistic(parameters[0]));
+  }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    return VectorXd::Constant(1, logit((natural[0] - lowest_) / (1 - lowest_)));
   }
   void describe(ResidualFit& fit) const override { fit.correlation_parameters = {{"rho", rho_}}; }
 
@@ -169,6 +177,13 @@ class ContinuousWithNugget final : public Dense {
         r(i, j) = i == j ? 1 : (1 - nugget_) * std::exp(-rate_ * std::abs(times[i] - times[j]));
     }
     return r;
+  }
+  [[nodiscard]] std::vector<std::string> names() const override { return {"rho", "nugget"}; }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    return VectorXd{{std::exp(-std::exp(parameters[0]) / unit_), logistic(parameters[1])}};
+  }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    return VectorXd{{std::log(-std::log(natural[0]) * unit_), logit(natural[1])}};
   }
   void describe(ResidualFit& fit) const override {
     fit.correlation_parameters = {{"rho", std::exp(-rate_)}, {"nugget", nugget_}};
@@ -212,6 +227,13 @@ class Arma11 final : public Dense {
       }
     }
     return r;
+  }
+  [[nodiscard]] std::vector<std::string> names() const override { return {"phi", "theta"}; }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    return parameters.array().tanh();
+  }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    return VectorXd{{std::atanh(natural[0]), std::atanh(natural[1])}};
   }
   void describe(ResidualFit& fit) const override {
     fit.correlation_parameters = {{"phi", phi_}, {"theta", theta_}};
@@ -273,6 +295,31 @@ class Toeplitz final : public Dense {
       for (Index i = 0; i < times.size(); ++i) r(i, j) = rho_[distance(times[i], times[j])];
     }
     return r;
+  }
+  [[nodiscard]] std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (Index h = 1; h <= n_parameters(); ++h) names.push_back("rho(" + std::to_string(h) + ")");
+    return names;
+  }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    return autocorrelations(parameters).tail(parameters.size());
+  }
+  /// Partial autocorrelations by Durbin and Levinson's recursion.
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    VectorXd kappa(natural.size());
+    VectorXd coefficients(natural.size());
+    double variance = 1;
+    for (Index k = 0; k < natural.size(); ++k) {
+      double predicted = 0;
+      for (Index j = 0; j < k; ++j) predicted += coefficients[j] * natural[k - 1 - j];
+      const double partial = (natural[k] - predicted) / variance;
+      kappa[k] = std::atanh(partial);
+      const VectorXd before = coefficients.head(k);
+      for (Index j = 0; j < k; ++j) coefficients[j] = before[j] - partial * before[k - 1 - j];
+      coefficients[k] = partial;
+      variance *= 1 - partial * partial;
+    }
+    return kappa;
   }
   void describe(ResidualFit& fit) const override {
     const Index n = n_parameters() + 1;
@@ -349,6 +396,49 @@ class Unstructured final : public Dense {
     }
     return r;
   }
+  [[nodiscard]] std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (std::size_t i = 1; i < times_.size(); ++i) {
+      const std::string here = shortest_decimal(times_[i]);
+      for (std::size_t j = 0; j < i; ++j)
+        names.push_back("cor(" + shortest_decimal(times_[j]) + "," + here + ")");
+      names.push_back("sd(" + here + ")/sd(" + shortest_decimal(times_.front()) + ")");
+    }
+    return names;
+  }
+  [[nodiscard]] VectorXd natural(const VectorXd& parameters) const override {
+    const MatrixXd factor = factor_of(parameters);
+    const MatrixXd covariance = factor * factor.transpose();
+    VectorXd natural(parameters.size());
+    Index k = 0;
+    for (Index i = 1; i < factor.rows(); ++i) {
+      const double sd = std::sqrt(covariance(i, i));
+      for (Index j = 0; j < i; ++j)
+        natural[k++] = covariance(i, j) / (sd * std::sqrt(covariance(j, j)));
+      natural[k++] = sd;
+    }
+    return natural;
+  }
+  [[nodiscard]] VectorXd unconstrained(const VectorXd& natural) const override {
+    const auto t = static_cast<Index>(times_.size());
+    MatrixXd correlation = MatrixXd::Identity(t, t);
+    VectorXd sd = VectorXd::Ones(t);
+    Index k = 0;
+    for (Index i = 1; i < t; ++i) {
+      for (Index j = 0; j < i; ++j) correlation(i, j) = natural[k++];
+      sd[i] = natural[k++];
+    }
+    const Eigen::LLT<MatrixXd> llt(correlation);
+    const MatrixXd factor = sd.asDiagonal() * MatrixXd(llt.matrixL());
+    if (llt.info() != Eigen::Success) return VectorXd::Constant(natural.size(), std::nan(""));
+    VectorXd kappa(natural.size());
+    k = 0;
+    for (Index i = 1; i < t; ++i) {
+      for (Index j = 0; j < i; ++j) kappa[k++] = factor(i, j);
+      kappa[k++] = std::log(factor(i, i));
+    }
+    return kappa;
+  }
   void describe(ResidualFit& fit) const override {
     const VectorXd sd = full_.diagonal().cwiseSqrt();
     fit.times = times_;
@@ -365,14 +455,7 @@ class Unstructured final : public Dense {
     return t * (t + 1) / 2 - 1;
   }
   void prepare(const VectorXd& parameters) override {
-    const auto t = static_cast<Index>(times_.size());
-    factor_ = MatrixXd::Zero(t, t);
-    factor_(0, 0) = 1;
-    Index k = 0;
-    for (Index i = 1; i < t; ++i) {
-      for (Index j = 0; j < i; ++j) factor_(i, j) = parameters[k++];
-      factor_(i, i) = std::exp(parameters[k++]);
-    }
+    factor_ = factor_of(parameters);
     full_ = factor_ * factor_.transpose();
   }
   void chain(const VectorXd& times, const MatrixXd& adjoint, VectorXd& gradient) const override {
@@ -390,6 +473,17 @@ class Unstructured final : public Dense {
   }
 
  private:
+  [[nodiscard]] MatrixXd factor_of(const VectorXd& parameters) const {
+    const auto t = static_cast<Index>(times_.size());
+    MatrixXd factor = MatrixXd::Zero(t, t);
+    factor(0, 0) = 1;
+    Index k = 0;
+    for (Index i = 1; i < t; ++i) {
+      for (Index j = 0; j < i; ++j) factor(i, j) = parameters[k++];
+      factor(i, i) = std::exp(parameters[k++]);
+    }
+    return factor;
+  }
   [[nodiscard]] std::vector<Index> places(const VectorXd& times) const {
     std::vector<Index> places;
     for (const double t : times)

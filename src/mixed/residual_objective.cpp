@@ -316,7 +316,7 @@ bool ResidualObjective::profile() {
     for (Index j = 0; j < p_; ++j) log_information_ += 2 * std::log(llt.matrixLLT()(j, j));
     combination_.head(p_) = -beta_;
   }
-  sigma_squared_ = penalised_ / degrees_;
+  sigma_squared_ = held_ > 0 ? held_ : penalised_ / degrees_;
   return penalised_ > 0;
 }
 
@@ -332,7 +332,8 @@ double ResidualObjective::evaluate(const VectorXd& x, VectorXd* gradient) {
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) assemble(c);
   if (!profile()) return undefined;
   double value = block_determinant_ + upper_.log_determinant() + grams_->log_determinant() +
-                 degrees_ * (1 + std::log(2 * std::numbers::pi * sigma_squared_));
+                 degrees_ * std::log(2 * std::numbers::pi * sigma_squared_) +
+                 penalised_ / sigma_squared_;
   if (criterion_ == Criterion::reml) value += log_information_;
   if (gradient != nullptr) {
     *gradient = VectorXd::Zero(n_parameters());

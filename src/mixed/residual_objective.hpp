@@ -26,8 +26,11 @@ class ResidualObjective {
                     const SortedRows& rows, const std::vector<Index>& columns, Criterion criterion);
 
   [[nodiscard]] Eigen::VectorXd start() const;
-  /// −2 log L profiled, up to constant(); NaN where it has none.
+  /// −2 log L, up to constant(); NaN where it has none.
   double evaluate(const Eigen::VectorXd& x, Eigen::VectorXd* gradient);
+
+  /// Holds the internal σ² in what follows, instead of profiling it out; 0: no more.
+  void hold_sigma_squared(double value) { held_ = value; }
 
   /// The state at the last evaluation.
   [[nodiscard]] double sigma_squared() const { return sigma_squared_; }
@@ -128,6 +131,7 @@ class ResidualObjective {
   double degrees_ = 0;
   double penalised_ = 0;
   double sigma_squared_ = 0;
+  double held_ = 0;
 };
 
 }  // namespace rapport::detail

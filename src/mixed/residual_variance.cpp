@@ -114,27 +114,60 @@ bool VarianceModel::set(const VectorXd& parameters) {
   return multiplier_.allFinite() && multiplier_.minCoeff() > 0;
 }
 
-void VarianceModel::describe(ResidualFit& fit) const {
+std::vector<std::string> VarianceModel::names() const {
+  std::vector<std::string> names;
   for (const Term& term : terms_) {
     switch (term.function) {
       case VarianceFunction::by_level:
-        for (std::size_t s = 1; s < term.strata.size(); ++s) {
-          fit.variance_parameters.emplace_back(
-              term.strata[s], std::exp(parameters_[term.first + static_cast<Index>(s) - 1]));
-        }
+        names.insert(names.end(), term.strata.begin() + 1, term.strata.end());
         break;
       case VarianceFunction::power:
-        fit.variance_parameters.emplace_back("power", parameters_[term.first]);
+        names.emplace_back("power");
         break;
       case VarianceFunction::exponential:
-        fit.variance_parameters.emplace_back("exp", parameters_[term.first]);
+        names.emplace_back("exp");
         break;
       case VarianceFunction::constant_power:
-        fit.variance_parameters.emplace_back("const", std::exp(parameters_[term.first]));
-        fit.variance_parameters.emplace_back("power", parameters_[term.first + 1]);
+        names.emplace_back("const");
+        names.emplace_back("power");
         break;
     }
   }
+  return names;
+}
+
+std::vector<bool> VarianceModel::logarithmic() const {
+  std::vector<bool> logarithmic;
+  for (const Term& term : terms_) {
+    for (Index k = 0; k < term.columns; ++k) {
+      logarithmic.push_back(term.function == VarianceFunction::by_level ||
+                            (term.function == VarianceFunction::constant_power && k == 0));
+    }
+  }
+  return logarithmic;
+}
+
+VectorXd VarianceModel::natural(const VectorXd& parameters) const {
+  const std::vector<bool> logs = logarithmic();
+  VectorXd natural = parameters;
+  for (Index k = 0; k < natural.size(); ++k)
+    if (logs[at(k)]) natural[k] = std::exp(natural[k]);
+  return natural;
+}
+
+VectorXd VarianceModel::unconstrained(const VectorXd& natural) const {
+  const std::vector<bool> logs = logarithmic();
+  VectorXd parameters = natural;
+  for (Index k = 0; k < natural.size(); ++k)
+    if (logs[at(k)]) parameters[k] = std::log(parameters[k]);
+  return parameters;
+}
+
+void VarianceModel::describe(ResidualFit& fit) const {
+  const std::vector<std::string> names = this->names();
+  const VectorXd values = natural(parameters_);
+  for (Index k = 0; k < values.size(); ++k)
+    fit.variance_parameters.emplace_back(names[at(k)], values[k]);
 }
 
 }  // namespace rapport::detail

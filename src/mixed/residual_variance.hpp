@@ -28,7 +28,13 @@ class VarianceModel {
   [[nodiscard]] const Eigen::MatrixXd& slopes() const { return slopes_; }
   /// Rows of each class.
   [[nodiscard]] const Eigen::VectorXd& counts() const { return counts_; }
-  /// Names and natural values.
+  /// Natural parameters: ratios of SDs, powers, rates and constants.
+  [[nodiscard]] std::vector<std::string> names() const;
+  [[nodiscard]] Eigen::VectorXd natural(const Eigen::VectorXd& parameters) const;
+  [[nodiscard]] Eigen::VectorXd unconstrained(const Eigen::VectorXd& natural) const;
+  /// Is a parameter the logarithm of its natural value?
+  [[nodiscard]] std::vector<bool> logarithmic() const;
+  /// The natural parameters by name.
   void describe(ResidualFit& fit) const;
 
  private:

@@ -251,7 +251,9 @@ void add_model_options(CLI::App& command, FitArguments& a) {
           "independent, ar1(t|g), car1(t|g), car1-nugget(t|g), arma(t|g), toeplitz(t|g), cs(g) or "
           "unstructured(t|g)")
       ->group(model);
-  command.add_option("--variance", a.variance, "constant, ident(g), power(x) or exp(x)")
+  command
+      .add_option("--variance", a.variance,
+                  "constant, ident(g), power(x), exp(x), const-power(x), or a product with *")
       ->group(model);
   command
       .add_option("--weights", a.weights,

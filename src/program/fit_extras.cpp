@@ -1,12 +1,8 @@
 #include "fit_extras.hpp"
 
-#include <rapport/math/distributions.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <utility>
 
 namespace rapport::program {
@@ -60,16 +56,6 @@ Outcome outcome_of(Json result, std::string text, std::vector<std::string> warni
           .warnings = std::move(warnings),
           .rows = table.rows(),
           .used = static_cast<Index>(design.rows.size())};
-}
-
-Json comparison_json(double value_a, Index parameters_a, double value_b, Index parameters_b) {
-  const double statistic =
-      std::max(0.0, parameters_a > parameters_b ? value_b - value_a : value_a - value_b);
-  const auto df = static_cast<double>(std::abs(parameters_a - parameters_b));
-  return report::to_json(LikelihoodRatioTest{.statistic = statistic,
-                                             .df = df,
-                                             .p_value = chi_squared_upper_tail(statistic, df),
-                                             .p_value_boundary = std::nan("")});
 }
 
 void require_same_rows(const Design& a, const Design& b) {

@@ -43,10 +43,6 @@ class FitExtras {
 [[nodiscard]] Outcome outcome_of(Json result, std::string text, std::vector<std::string> warnings,
                                  const Table& table, const Design& design);
 
-/// The likelihood-ratio test of two fits given by −2 log L and their numbers of parameters.
-[[nodiscard]] Json comparison_json(double value_a, Index parameters_a, double value_b,
-                                   Index parameters_b);
-
 /// Throws DataError unless both designs use the same rows.
 void require_same_rows(const Design& a, const Design& b);
 

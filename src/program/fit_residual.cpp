@@ -1,273 +1,143 @@
-#include <rapport/data/expression.hpp>
-#include <rapport/mixed/residual.hpp>
+#include <rapport/mixed/residual_inference.hpp>
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
 
 #include "fit.hpp"
 #include "fit_extras.hpp"
+#include "fit_structure.hpp"
 #include <cmath>
-#include <utility>
-#include <variant>
 
 namespace rapport::program {
 namespace {
-
-/// "ar1(session | therapist/patient)" in its parts.
-struct Call {
-  std::string name;
-  std::string argument;  ///< "session"; empty without parentheses
-  std::string group;     ///< "therapist/patient"; empty without a bar
-};
-
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-Call parse_call(const std::string& text, const std::string& option) {
-  const std::size_t open = text.find('(');
-  Call call{.name = trimmed(text.substr(0, open)), .argument = {}, .group = {}};
-  if (open == std::string::npos) return call;
-  const std::size_t close = text.rfind(')');
-  if (close == std::string::npos || close < open || !trimmed(text.substr(close + 1)).empty()) {
-    throw UsageError(option + ": \"" + text + "\" lacks its closing parenthesis");
-  }
-  const std::string inside = text.substr(open + 1, close - open - 1);
-  const std::size_t bar = inside.find('|');
-  call.argument = trimmed(inside.substr(0, bar));
-  if (bar != std::string::npos) call.group = trimmed(inside.substr(bar + 1));
-  return call;
-}
-
-/// The text between stars that stand outside of parentheses.
-std::vector<std::string> factors_of(const std::string& text) {
-  std::vector<std::string> factors(1);
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '(') ++depth;
-    if (c == ')') --depth;
-    if (c == '*' && depth == 0)
-      factors.emplace_back();
-    else
-      factors.back() += c;
-  }
-  return factors;
-}
-
-/// The residual structure as the command line names it.
-struct StructureRequest {
-  struct Variance {
-    VarianceFunction function;
-    std::string column;
-  };
-  ResidualCorrelation correlation = ResidualCorrelation::independent;
-  std::string time;
-  std::string group;
-  std::vector<Variance> variance;
-};
-
-void parse_variance(const std::string& text, StructureRequest& request) {
-  if (trimmed(text) == "constant") return;
-  for (const std::string& factor : factors_of(text)) {
-    const Call call = parse_call(trimmed(factor), "--variance");
-    const auto function =
-        choose<VarianceFunction>("--variance", call.name,
-                                 {{"ident", VarianceFunction::by_level},
-                                  {"power", VarianceFunction::power},
-                                  {"exp", VarianceFunction::exponential},
-                                  {"const-power", VarianceFunction::constant_power}});
-    if (call.argument.empty())
-      throw UsageError("--variance: \"" + text + "\" must be " + call.name + "(COLUMN)");
-    request.variance.push_back({.function = function, .column = call.argument});
-  }
-}
-
-StructureRequest parse_structure(const FitArguments& arguments) {
-  StructureRequest request;
-  const Call residual = parse_call(arguments.residual, "--residual");
-  request.correlation =
-      choose<ResidualCorrelation>("--residual", residual.name,
-                                  {{"independent", ResidualCorrelation::independent},
-                                   {"ar1", ResidualCorrelation::ar1},
-                                   {"car1", ResidualCorrelation::car1},
-                                   {"car1-nugget", ResidualCorrelation::car1_nugget},
-                                   {"arma", ResidualCorrelation::arma11},
-                                   {"toeplitz", ResidualCorrelation::toeplitz},
-                                   {"cs", ResidualCorrelation::compound_symmetry},
-                                   {"unstructured", ResidualCorrelation::unstructured}});
-  const bool exchangeable = request.correlation == ResidualCorrelation::compound_symmetry;
-  if (exchangeable) {
-    request.group = residual.group.empty() ? residual.argument : residual.group;
-  } else {
-    request.time = residual.argument;
-    request.group = residual.group;
-  }
-  const bool independent = request.correlation == ResidualCorrelation::independent;
-  if (!independent && (request.group.empty() || (!exchangeable && request.time.empty()))) {
-    throw UsageError("--residual: \"" + arguments.residual + "\" must be " + residual.name +
-                     (exchangeable ? "(GROUP)" : "(TIME | GROUP)"));
-  }
-  parse_variance(arguments.variance, request);
-  return request;
-}
-
-Factor factor_of(const std::string& text, const Table& table) {
-  const std::variant<Eigen::VectorXd, Factor> value = evaluate(parse_expression(text), table);
-  if (const auto* factor = std::get_if<Factor>(&value)) return *factor;
-  return make_factor(std::get<Eigen::VectorXd>(value));
-}
-
-/// "therapist/patient" or "therapist:patient": the combinations.
-Factor groups_of(const std::string& text, const Table& table) {
-  const std::size_t cut = text.find_first_of("/:");
-  if (cut == std::string::npos) return factor_of(text, table);
-  return cross(factor_of(trimmed(text.substr(0, cut)), table),
-               groups_of(trimmed(text.substr(cut + 1)), table));
-}
-
-Eigen::VectorXd numbers_of(const std::string& text, const Table& table, const std::string& option) {
-  const std::variant<Eigen::VectorXd, Factor> value = evaluate(parse_expression(text), table);
-  if (const auto* numbers = std::get_if<Eigen::VectorXd>(&value)) return *numbers;
-  throw DataError(option + ": " + text + " is categorical; numbers are required");
-}
-
-/// The columns of a structure over all rows of the table; empty where it needs none.
-struct StructureColumns {
-  Factor groups = {};
-  Eigen::VectorXd time = {};
-  std::vector<Factor> strata = {};               ///< of each variance function, or empty
-  std::vector<Eigen::VectorXd> covariates = {};  ///< of each variance function, or empty
-
-  [[nodiscard]] bool misses(Index row) const {
-    const auto at = static_cast<std::size_t>(row);
-    bool any = (!groups.codes.empty() && groups.codes[at] < 0) ||
-               (time.size() > 0 && std::isnan(time[row]));
-    for (const Factor& factor : strata)
-      any = any || (!factor.codes.empty() && factor.codes[at] < 0);
-    for (const Eigen::VectorXd& values : covariates)
-      any = any || (values.size() > 0 && std::isnan(values[row]));
-    return any;
-  }
-};
-
-StructureColumns columns_of(const StructureRequest& request, const Table& table) {
-  StructureColumns columns;
-  if (!request.group.empty()) columns.groups = groups_of(request.group, table);
-  if (!request.time.empty()) columns.time = numbers_of(request.time, table, "--residual");
-  for (const StructureRequest::Variance& term : request.variance) {
-    const bool by_level = term.function == VarianceFunction::by_level;
-    columns.strata.push_back(by_level ? factor_of(term.column, table) : Factor{});
-    columns.covariates.push_back(by_level ? Eigen::VectorXd()
-                                          : numbers_of(term.column, table, "--variance"));
-  }
-  return columns;
-}
-
-/// The structure on the rows of a design, and those rows of the design that miss nothing of it.
-struct PreparedStructure {
-  Design design;
-  ResidualStructure structure;
-};
-
-PreparedStructure prepare(const StructureRequest& request, const Table& table, Design design) {
-  const StructureColumns columns = columns_of(request, table);
-  std::vector<Index> kept;
-  for (std::size_t i = 0; i < design.rows.size(); ++i)
-    if (!columns.misses(design.rows[i])) kept.push_back(static_cast<Index>(i));
-  const auto dropped = static_cast<Index>(design.rows.size() - kept.size());
-  if (dropped > 0) {
-    const Index omitted = design.n_omitted;
-    design = select(design, kept);
-    design.n_omitted = omitted + dropped;
-  }
-  ResidualStructure structure{.correlation = request.correlation};
-  if (!request.group.empty()) {
-    Factor used = select(columns.groups, design.rows);
-    structure.group = std::move(used.codes);
-    structure.groups = std::move(used.levels);
-  }
-  if (!request.time.empty()) structure.time = columns.time(design.rows);
-  for (std::size_t t = 0; t < request.variance.size(); ++t) {
-    VarianceTerm term{.function = request.variance[t].function};
-    if (term.function == VarianceFunction::by_level) {
-      Factor used = select(columns.strata[t], design.rows);
-      term.stratum = std::move(used.codes);
-      term.strata = std::move(used.levels);
-    } else {
-      term.covariate = columns.covariates[t](design.rows);
-    }
-    structure.variance.push_back(std::move(term));
-  }
-  return {.design = std::move(design), .structure = std::move(structure)};
-}
 
 /// Refuses options that the model has no answer for, rather than leave them out silently.
 void refuse(const FitArguments& arguments) {
   const auto unless = [&](bool fine, const std::string& option) {
     if (!fine) throw UsageError(option + ": not available for a residual structure");
   };
-  unless(arguments.ci == "wald", "--ci " + arguments.ci);
-  unless(arguments.influence.empty(), "--influence");
-  unless(arguments.simulate == 0, "--simulate");
   unless(arguments.agq == "1", "--agq");
-  if (arguments.df == "kenward-roger") {
-    throw UsageError(
-        "--df kenward-roger: not available for a residual structure; use satterthwaite");
-  }
+  unless(!arguments.quantile_residuals, "--quantile-residuals");
+  if (arguments.df == "kenward-roger" && arguments.ml)
+    throw UsageError("--df kenward-roger: needs a REML fit; leave --ml out");
 }
 
-void add_comparison(const FitArguments& arguments, const StructureRequest& request,
-                    const Table& table, const PreparedStructure& prepared, Outcome& outcome) {
-  if (arguments.against.empty()) return;
-  // Different fixed effects can only be compared by ML.
-  const PreparedStructure other =
-      prepare(request, table,
-              make_design(parse_formula(arguments.against), table,
-                          design_options(arguments, ResponseKind::numeric)));
-  require_same_rows(prepared.design, other.design);
-  const ResidualFit first =
-      fit_residual_model(prepared.design, prepared.structure, {.criterion = Criterion::ml});
-  const ResidualFit second =
-      fit_residual_model(other.design, other.structure, {.criterion = Criterion::ml});
-  outcome.result.set("likelihood_ratio",
-                     comparison_json(first.fit.criterion.value, first.fit.criterion.parameters,
-                                     second.fit.criterion.value, second.fit.criterion.parameters));
-}
+/// A Gaussian model with a residual structure and everything that was asked of it.
+class StructuredFit {
+ public:
+  StructuredFit(const FitArguments& arguments, const Formula& formula, const Table& table)
+      : arguments_(arguments),
+        table_(table),
+        request_(parse_structure(arguments)),
+        model_(prepared(formula)),
+        fit_(fit_residual_model(model_.design, model_.structure, {.criterion = criterion()})),
+        inference_(make_inference()) {}
+
+  Outcome outcome() {
+    MixedSummary summary = summarize(model_.design, fit_.fit, inference_);
+    summary.formula = arguments_.formula;
+    if (arguments_.ci == "profile") {
+      summary.intervals = profile_intervals(model_.design, model_.structure,
+                                            arguments_.common->level, arguments_.common->threads);
+    } else if (arguments_.ci == "boot") {
+      summary.intervals = bootstrap().intervals;
+    }
+    Outcome outcome =
+        outcome_of(report::to_json(summary, fit_), report::residual_text(summary, fit_),
+                   summary.warnings, table_, model_.design);
+    const FitExtras extras(arguments_, model_.design, fit_.fit, inference_);
+    extras.add(outcome, fit_.fitted);
+    if (arguments_.fitted) outcome.result.set("normalized_residuals", Json(fit_.normalized));
+    extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& options) {
+      const Predictions predictions =
+          predict(model_.design, model_.structure, fit_, rows, options, inference_.covariance());
+      if (predictions.standard_error.array().isNaN().any() && !options.population)
+        outcome.warnings.push_back(
+            "--predict: rows without a standard error miss a variable, or residual groups meet "
+            "several levels of a random term; --population needs no random effects");
+      return predictions;
+    });
+    add_simulations(outcome);
+    add_influence(outcome);
+    add_comparison(outcome);
+    return outcome;
+  }
+
+ private:
+  [[nodiscard]] Criterion criterion() const {
+    return arguments_.ml ? Criterion::ml : Criterion::reml;
+  }
+  [[nodiscard]] PreparedStructure prepared(const Formula& formula) const {
+    return prepare_structure(
+        request_, table_,
+        make_design(formula, table_, design_options(arguments_, ResponseKind::numeric)));
+  }
+  [[nodiscard]] FixedInference make_inference() const {
+    const double level = arguments_.common->level;
+    if (arguments_.df == "kenward-roger")
+      return FixedInference(fit_.fit,
+                            kenward_roger_adjustment(model_.design, model_.structure, fit_), level);
+    return FixedInference(fit_.fit, parse_degrees_of_freedom(arguments_.df).value(), level);
+  }
+  [[nodiscard]] MixedBootstrap bootstrap() const {
+    const CommonOptions& common = *arguments_.common;
+    return parametric_bootstrap(model_.design, model_.structure, fit_, Seed{common.seed},
+                                {.replicates = arguments_.replicates,
+                                 .confidence_level = common.level,
+                                 .threads = common.threads,
+                                 .progress = progress_bar(common, "Bootstrap")});
+  }
+
+  void add_simulations(Outcome& outcome) const {
+    if (arguments_.simulate == 0) return;
+    const Eigen::MatrixXd responses = simulate_responses(
+        model_.design, model_.structure, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
+    outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
+  }
+
+  void add_influence(Outcome& outcome) const {
+    if (arguments_.influence.empty()) return;
+    const Factor groups = influence_groups(arguments_, model_.design, table_);
+    const Json influence =
+        report::to_json(deletion_influence(model_.design, model_.structure, fit_, groups.codes,
+                                           groups.levels, arguments_.common->threads),
+                        fit_.fit.fixed.terms);
+    outcome.result.set("influence", influence);
+    outcome.text += "\nInfluence of the levels of " + arguments_.influence + "\n" +
+                    report::plain_text(influence);
+  }
+
+  /// Different fixed effects can only be compared by ML.
+  void add_comparison(Outcome& outcome) const {
+    if (arguments_.against.empty()) return;
+    const PreparedStructure other = prepared(parse_formula(arguments_.against));
+    require_same_rows(model_.design, other.design);
+    const auto fitted_by = [&](Criterion by, const PreparedStructure& model) {
+      return fit_residual_model(model.design, model.structure, {.criterion = by});
+    };
+    ResidualFit second = fitted_by(criterion(), other);
+    const bool same_fixed = second.fit.fixed.terms == fit_.fit.fixed.terms;
+    const Criterion by = same_fixed ? criterion() : Criterion::ml;
+    if (by != criterion()) second = fitted_by(by, other);
+    const ResidualFit first = by == criterion() ? fit_ : fitted_by(by, model_);
+    const LikelihoodRatioTest test = likelihood_ratio_test(first.fit, second.fit);
+    outcome.result.set("likelihood_ratio", report::to_json(test));
+    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
+  }
+
+  const FitArguments& arguments_;
+  const Table& table_;
+  StructureRequest request_;
+  PreparedStructure model_;
+  ResidualFit fit_;
+  FixedInference inference_;
+};
 
 }  // namespace
 
 Outcome fit_residual(const FitArguments& arguments, const Formula& formula, const Table& table) {
   refuse(arguments);
-  const StructureRequest request = parse_structure(arguments);
-  const PreparedStructure prepared =
-      prepare(request, table,
-              make_design(formula, table, design_options(arguments, ResponseKind::numeric)));
-  const FitOptions options{.criterion = arguments.ml ? Criterion::ml : Criterion::reml};
-  const ResidualFit fit = fit_residual_model(prepared.design, prepared.structure, options);
-  const FixedInference inference(fit.fit, parse_degrees_of_freedom(arguments.df).value(),
-                                 arguments.common->level);
-  MixedSummary summary = summarize(prepared.design, fit.fit, inference);
-  summary.formula = arguments.formula;
-  Outcome outcome = outcome_of(report::to_json(summary, fit), report::residual_text(summary, fit),
-                               summary.warnings, table, prepared.design);
-  const FitExtras extras(arguments, prepared.design, fit.fit, inference);
-  extras.add(outcome, fit.fitted);
-  if (arguments.fitted) outcome.result.set("normalized_residuals", Json(fit.normalized));
-  extras.add_predictions(outcome, [&](const Table& rows, PredictOptions predict_options) {
-    predict_options.errors_of_effects = false;  // they would be those of independent residuals
-    return predict(prepared.design, fit.fit, rows, predict_options, inference.covariance());
-  });
-  const bool without_errors =
-      !arguments.predict.empty() && !arguments.population && !prepared.design.random.empty();
-  if (without_errors) {
-    outcome.warnings.push_back(
-        "--predict: no standard errors of conditional predictions under a residual structure; "
-        "--population has them");
-  }
-  add_comparison(arguments, request, table, prepared, outcome);
-  return outcome;
+  return StructuredFit(arguments, formula, table).outcome();
 }
 
 }  // namespace rapport::program

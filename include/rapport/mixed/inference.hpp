@@ -42,6 +42,14 @@ struct [[nodiscard]] ContrastTest {
   double p_value;
 };
 
+/// What Kenward & Roger (1997) need beside the estimates, for parameters a of the covariance V.
+struct KenwardRogerAdjustment {
+  Eigen::MatrixXd phi;             ///< (X'V⁻¹X)⁻¹
+  std::vector<Eigen::MatrixXd> p;  ///< ∂(X'V⁻¹X)/∂a
+  Eigen::MatrixXd w;               ///< inverse of the expected information
+  Eigen::MatrixXd adjusted;        ///< covariance of the fixed effects
+};
+
 /// Inference about fixed effects: keeps the derivatives at the optimum, so that each contrast costs
 /// p² operations. Throws InvalidArgument if Kenward–Roger is asked of an ML fit.
 class FixedInference {
@@ -49,10 +57,12 @@ class FixedInference {
   FixedInference(const MixedModel& model, const MixedFit& fit,
                  DegreesOfFreedom method = DegreesOfFreedom::satterthwaite, double level = 0.95);
   /// For a fit that has no MixedModel (a residual structure). Throws InvalidArgument for
-  /// Kenward–Roger.
+  /// Kenward–Roger, which needs its adjustment.
   explicit FixedInference(const MixedFit& fit,
                           DegreesOfFreedom method = DegreesOfFreedom::satterthwaite,
                           double level = 0.95);
+  /// By Kenward and Roger's adjustment (see residual_inference.hpp).
+  FixedInference(const MixedFit& fit, KenwardRogerAdjustment adjustment, double level = 0.95);
   /// By the normal, for a generalized model.
   explicit FixedInference(const FixedEffects& fixed, double level = 0.95);
 

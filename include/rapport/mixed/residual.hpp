@@ -67,7 +67,7 @@ struct [[nodiscard]] ResidualFit {
   /// by_level: SD of each further level over that of the first; unstructured: of each further time;
   /// "power", "exp"; "const", "power".
   std::vector<std::pair<std::string, double>> variance_parameters;
-  Eigen::VectorXd fitted;      ///< offset + Xβ + Zb̂
+  Eigen::VectorXd fitted;      ///< offset + Xβ + Zb̂; empty, like `normalized`, without the BLUPs
   Eigen::VectorXd normalized;  ///< L⁻¹(y − fitted), LL' the covariance of the residuals: white if
                                ///< the model holds (Pinheiro & Bates 2000, section 5.3)
 };

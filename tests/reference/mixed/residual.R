@@ -9,3 +9,10 @@ show(gls(distance~age*Sex,d,correlation=corARMA(form=~pos|Subject,p=1,q=1),metho
 show(gls(distance~age*Sex,d,correlation=corExp(form=~age|Subject,nugget=TRUE),method="ML",control=gctl))
 show(gls(distance~age*Sex,d,correlation=corSymm(form=~1|Subject),weights=varIdent(form=~1|age),method="REML",control=gctl))
 show(lme(distance~age*Sex,d,random=~1|Subject,correlation=corAR1(form=~pos|Subject),weights=varIdent(form=~1|Sex),method="REML",control=ctl))
+# Combinations with variance functions, by gls and lme.
+show(gls(distance~age*Sex,d,correlation=corAR1(form=~pos|Subject),weights=varComb(varIdent(form=~1|Sex),varPower(form=~age)),method="REML",control=gctl))
+show(gls(distance~age*Sex,d,correlation=corARMA(form=~pos|Subject,p=1,q=1),weights=varIdent(form=~1|Sex),method="REML",control=gctl))
+show(gls(distance~age*Sex,d,correlation=corExp(form=~age|Subject,nugget=TRUE),weights=varIdent(form=~1|Sex),method="REML",control=gctl))
+# AR(3) over four times is any Toeplitz matrix.
+show(gls(distance~age*Sex,d,correlation=corARMA(form=~pos|Subject,p=3,q=0),weights=varExp(form=~age),method="REML",control=gctl))
+show(lme(distance~age*Sex,d,random=~1|Subject,correlation=corAR1(form=~pos|Subject),weights=varComb(varIdent(form=~1|Sex),varExp(form=~age)),method="REML",control=ctl))
