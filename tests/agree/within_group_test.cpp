@@ -43,6 +43,7 @@ TEST(WithinGroup, AdAndAwgByHand) {
   EXPECT_NEAR(within_group_ad(item, groups, Centre::mean).groups[0].value, 2, 1e-14);
   EXPECT_NEAR(within_group_ad(item, groups, Centre::median).groups[0].value, 5.0 / 3, 1e-14);
   // M = 8/3, s² = 4/3: 1 − 2 (4/3) / [(6 · 8/3 − 64/9 − 5) 3/2]
+  item(2, 0) = 5;  // of the first group; 8 is no point of the scale
   EXPECT_NEAR(within_group_awg(item, groups, 1, 5).groups[1].value,
               1 - (8.0 / 3) / ((16 - 64.0 / 9 - 5) * 1.5), 1e-12);
   Eigen::MatrixXd extreme = Eigen::MatrixXd::Ones(8, 1);
@@ -70,6 +71,7 @@ TEST(WithinGroup, Refusals) {
   const Eigen::MatrixXd item = Eigen::MatrixXd::Ones(8, 1);
   EXPECT_THROW((void)within_group_rwg(item, groups, {.null_variance = 0}), InvalidArgument);
   EXPECT_THROW((void)within_group_awg(item, groups, 5, 1), InvalidArgument);
+  EXPECT_THROW((void)within_group_awg(item, groups, 2, 5), DataError);
   EXPECT_THROW((void)within_group_ad(item.topRows(3), groups, Centre::mean), InvalidArgument);
   EXPECT_THROW((void)group_icc(item, make_factor(std::vector<std::string>(8, "a"))), DataError);
 }
