@@ -161,8 +161,9 @@ void insteval(benchmark::State& state) {
   fit_table(state, table, "y ~ service + (1 | s) + (1 | d) + (1 | dept)");
 }
 
-void kenward_roger(benchmark::State& state) {
-  const MixedModel model(make_design(parse_formula(two_levels), panel(state.range(0), false)));
+/// Every coefficient, given the fit.
+void infer(benchmark::State& state, const char* formula) {
+  const MixedModel model(parse_formula(formula), panel(state.range(0), false));
   const MixedFit fit = model.fit({.random_effects = false});
   for (auto _ : state) {
     const FixedInference inference(model, fit, DegreesOfFreedom::kenward_roger);
@@ -171,6 +172,8 @@ void kenward_roger(benchmark::State& state) {
           inference.contrast(Eigen::VectorXd::Unit(fit.fixed.estimate.size(), j)));
   }
 }
+void kenward_roger(benchmark::State& state) { infer(state, two_levels); }
+void kenward_roger_three_levels(benchmark::State& state) { infer(state, three_levels); }
 
 MixedModel sleepstudy_model() {
   return MixedModel(
@@ -201,7 +204,8 @@ BENCHMARK(three_level_panel)
 BENCHMARK(crossed_panel)->RangeMultiplier(10)->Range(10000, 100000)->Unit(benchmark::kMillisecond);
 BENCHMARK(sparsely_crossed_panel)->Arg(100000)->Unit(benchmark::kMillisecond);
 BENCHMARK(insteval)->Unit(benchmark::kMillisecond);
-BENCHMARK(kenward_roger)->Arg(100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(kenward_roger)->Arg(1000)->Arg(100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(kenward_roger_three_levels)->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(bootstrap_1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(profile_all)->Unit(benchmark::kMillisecond);
 

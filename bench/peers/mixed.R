@@ -1,5 +1,6 @@
-# usage: Rscript mixed.R FOLDER SLOW: CPU seconds of lme4 (default call), bootMer, confint and pbkrtest, the least of several calls.
-# FOLDER holds sleepstudy.csv, orthodont.csv and oxboys.csv; the panels have the shape of those of mixed_bench.cpp.
+# usage: Rscript mixed.R FOLDER SLOW: CPU seconds of lme4 (default call), bootMer, confint and pbkrtest as lines CASE,SECONDS: the least of several
+# means over as many calls as take half a second. FOLDER holds sleepstudy.csv, orthodont.csv and oxboys.csv; the panels have the shape of those of
+# mixed_bench.cpp. SLOW=1 adds the cases of a minute and more.
 suppressMessages(library(lme4))
 arguments <- commandArgs(TRUE)
 read <- function(name) {
@@ -7,13 +8,12 @@ read <- function(name) {
   d$Subject <- factor(d$Subject)
   d
 }
-time <- function(case, call, times = 5) {
-  least <- Inf
-  for (i in seq_len(times)) {
-    gc(FALSE)
-    least <- min(least, sum(system.time(suppressWarnings(suppressMessages(call())))[1:2]))
-  }
-  cat(sprintf("%-28s %.4g s\n", case, least))
+time <- function(case, call, times = 3) {
+  once <- function(n) sum(system.time(for (i in seq_len(n)) suppressWarnings(suppressMessages(call())))[1:2]) / n
+  least <- once(1)
+  n <- max(1, floor(0.5 / max(least, 1e-3)))
+  if (least < 20) for (i in seq_len(times)) least <- min(least, once(n))
+  cat(sprintf("%s,%.5g\n", case, least))
 }
 panel <- function(n) {
   set.seed(1)
@@ -48,33 +48,48 @@ sparsely_crossed <- function(n) {
   y <- 5 + 0.5 * x + rnorm(m)[a] + rnorm(m, 0, 0.6)[b] + rnorm(n, 0, 1.5)
   data.frame(a = factor(a), b = factor(b), x, y)
 }
+slow <- arguments[2] != "0"
 sleepstudy <- read("sleepstudy")
-time("sleepstudy", function() lmer(Reaction ~ Days + (Days | Subject), sleepstudy), 20)
+time("sleepstudy", function() lmer(Reaction ~ Days + (Days | Subject), sleepstudy))
 orthodont <- read("orthodont")
-time("orthodont", function() lmer(distance ~ age * Sex + (age | Subject), orthodont), 20)
+time("orthodont", function() lmer(distance ~ age * Sex + (age | Subject), orthodont))
 oxboys <- read("oxboys")
-time("oxboys", function() lmer(height ~ age + (age | Subject), oxboys), 20)
-for (n in c(1e3, 1e4, 1e5, if (arguments[2] != "0") 1e6)) {
+time("oxboys", function() lmer(height ~ age + (age | Subject), oxboys))
+two <- phq ~ session * alliance_w + alliance_b + (1 + session | patient)
+three <- phq ~ session * alliance_w + alliance_b + (1 + session | therapist / patient)
+for (n in c(1e3, 1e4, 1e5, if (slow) 1e6)) {
   d <- panel(n)
-  times <- if (n > 1e4) 1 else 3
-  time(paste("nested_panel", n), function() lmer(phq ~ session * alliance_w + alliance_b + (1 + session | patient), d), times)
-  time(paste("three_level_panel", n), function() lmer(phq ~ session * alliance_w + alliance_b + (1 + session | therapist / patient), d), times)
+  times <- if (n > 1e4) 0 else 2
+  time(sprintf("nested_panel/%d", n), function() lmer(two, d), times)
+  if (n < 1e6) time(sprintf("three_level_panel/%d", n), function() lmer(three, d), times)
+  if (n == 1e6) {
+    d$session <- d$session + 0.8 * runif(n)
+    time(sprintf("irregular_panel/%d", n), function() lmer(two, d), 0)
+  }
 }
-for (n in c(1e4, 1e5)) {
-  d <- crossed(n)
-  time(paste("crossed_panel", n), function() lmer(y ~ x + (1 | a) + (1 | b), d), 1)
+d <- crossed(1e4)
+time("crossed_panel/10000", function() lmer(y ~ x + (1 | a) + (1 | b), d))
+if (slow) {
+  d <- crossed(1e5)
+  time("crossed_panel/100000", function() lmer(y ~ x + (1 | a) + (1 | b), d), 0)
 }
-d <- sparsely_crossed(1e5)
-time("sparsely_crossed_panel 1e+05", function() lmer(y ~ x + (1 | a) + (1 | b), d), 1)
-time("insteval", function() lmer(y ~ service + (1 | s) + (1 | d) + (1 | dept), InstEval), 1)
+if (slow) {
+  d <- sparsely_crossed(1e5)
+  time("sparsely_crossed_panel/100000", function() lmer(y ~ x + (1 | a) + (1 | b), d), 0)
+  time("insteval", function() lmer(y ~ service + (1 | s) + (1 | d) + (1 | dept), InstEval), 0)
+}
 fit <- lmer(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
-time("profile_all (confint)", function() confint(fit, method = "profile", quiet = TRUE), 2)
-time("bootstrap_1000 (bootMer)", function() bootMer(fit, function(x) c(fixef(x), x@theta, sigma(x)), nsim = 1000, seed = 1), 1)
+time("profile_all", function() confint(fit, method = "profile", quiet = TRUE), 2)
+time("bootstrap_1000", function() bootMer(fit, function(x) c(fixef(x), x@theta, sigma(x)), nsim = 1000, seed = 1), 0)
 if (requireNamespace("pbkrtest", quietly = TRUE)) {
-  reml <- lmer(phq ~ session * alliance_w + alliance_b + (1 + session | patient), panel(1e3))
-  p <- length(fixef(reml))
-  time("kenward_roger 1000 rows", function() {
-    adjusted <- pbkrtest::vcovAdj(reml)
-    vapply(seq_len(p), function(i) pbkrtest::Lb_ddf(as.numeric(seq_len(p) == i), vcov(reml), adjusted), 0)
-  }, 1)
+  kenward_roger <- function(fit) {
+    p <- length(fixef(fit))
+    function() {
+      adjusted <- pbkrtest::vcovAdj(fit)
+      vapply(seq_len(p), function(i) pbkrtest::Lb_ddf(as.numeric(seq_len(p) == i), vcov(fit), adjusted), 0)
+    }
+  }
+  d <- panel(1e3)
+  time("kenward_roger/1000", kenward_roger(lmer(two, d)), 1)
+  time("kenward_roger_three_levels/1000", kenward_roger(suppressMessages(lmer(three, d))), 1)
 }

@@ -28,6 +28,7 @@
 
 #include <rapport/data/all_sessions.hpp>
 #include <rapport/data/csv.hpp>
+#include <rapport/data/csv_stream.hpp>
 #include <rapport/data/expression.hpp>
 #include <rapport/data/factor.hpp>
 #include <rapport/data/json.hpp>
@@ -35,6 +36,7 @@
 #include <rapport/data/ratings.hpp>
 #include <rapport/data/table.hpp>
 
+#include <rapport/mixed/accumulate.hpp>
 #include <rapport/mixed/basis.hpp>
 #include <rapport/mixed/covariance.hpp>
 #include <rapport/mixed/cross_products.hpp>

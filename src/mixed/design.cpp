@@ -42,29 +42,6 @@ Expression with_fixed_means(const Expression& expression, const Table& table) {
   return std::make_shared<const ExpressionNode>(std::move(node));
 }
 
-/// The columns (and panel calls) that an expression rests on.
-void collect_inputs(const Expression& expression, const Table& table, bool within_factor,
-                    std::vector<ModelInput>& inputs, std::vector<bool>& categorical) {
-  const bool leaf = expression->kind == ExpressionNode::Kind::column || is_panel_call(expression);
-  if (!leaf) {
-    for (const Expression& argument : expression->arguments)
-      collect_inputs(argument, table, within_factor || is_call(expression, "factor"), inputs,
-                     categorical);
-    return;
-  }
-  const std::string name = is_panel_call(expression) ? to_string(expression) : expression->name;
-  const bool numeric = is_panel_call(expression) || table.is_numeric(name);
-  const auto found = std::find_if(inputs.begin(), inputs.end(),
-                                  [&](const ModelInput& input) { return input.name == name; });
-  if (found != inputs.end()) {
-    const auto position = static_cast<std::size_t>(found - inputs.begin());
-    categorical[position] = categorical[position] || within_factor;
-    return;
-  }
-  inputs.push_back({.name = name, .numeric = numeric});
-  categorical.push_back(!numeric || within_factor);
-}
-
 /// One variable on all rows of the table, before rows are left out.
 struct Prepared {
   ModelVariable variable;
@@ -442,8 +419,8 @@ class DesignMaker {
     std::vector<bool> categorical;
     for (const FormulaTerm& term : formula_.fixed)
       for (const std::string& name : term)
-        collect_inputs(detail::find_variable(design_.frame, name).expression, table_, false, inputs,
-                       categorical);
+        detail::collect_inputs(detail::find_variable(design_.frame, name).expression, table_, false,
+                               inputs, categorical);
     for (std::size_t k = 0; k < inputs.size(); ++k) describe(inputs[k], categorical[k]);
   }
 
@@ -485,6 +462,28 @@ class DesignMaker {
 
 }  // namespace
 
+void detail::collect_inputs(const Expression& expression, const Table& table, bool within_factor,
+                            std::vector<ModelInput>& inputs, std::vector<bool>& categorical) {
+  const bool leaf = expression->kind == ExpressionNode::Kind::column || is_panel_call(expression);
+  if (!leaf) {
+    for (const Expression& argument : expression->arguments)
+      collect_inputs(argument, table, within_factor || is_call(expression, "factor"), inputs,
+                     categorical);
+    return;
+  }
+  const std::string name = is_panel_call(expression) ? to_string(expression) : expression->name;
+  const bool numeric = is_panel_call(expression) || table.is_numeric(name);
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const ModelInput& input) { return input.name == name; });
+  if (found != inputs.end()) {
+    const auto position = static_cast<std::size_t>(found - inputs.begin());
+    categorical[position] = categorical[position] || within_factor;
+    return;
+  }
+  inputs.push_back({.name = name, .numeric = numeric});
+  categorical.push_back(!numeric || within_factor);
+}
+
 detail::PreparedDesign detail::prepare_design(const Formula& formula, const Table& table,
                                               const DesignOptions& options) {
   return DesignMaker(formula, table, options).prepare();
@@ -494,11 +493,15 @@ Design make_design(const Formula& formula, const Table& table, const DesignOptio
   return DesignMaker(formula, table, options).make();
 }
 
-void add_panel_columns(Table& table, const Formula& formula) {
+namespace {
+
+/// Calls `visit` with every expression of the formula.
+template <class Visit>
+void visit_expressions(const Formula& formula, const Visit& visit) {
   const auto add = [&](const std::string& variable) {
     const detail::VariableSyntax syntax = detail::parse_variable(variable);
-    add_panel_columns(table, syntax.argument);
-    if (syntax.second) add_panel_columns(table, syntax.second);
+    visit(syntax.argument);
+    if (syntax.second) visit(syntax.second);
   };
   add(formula.response);
   for (const std::string& offset : formula.offsets) add(offset);
@@ -509,6 +512,28 @@ void add_panel_columns(Table& table, const Formula& formula) {
     for (const FormulaTerm& term : random.terms)
       for (const std::string& variable : term) add(variable);
   }
+}
+
+void collect_panel_groups(const Expression& expression, std::vector<std::string>& groups) {
+  if (is_panel_call(expression)) {
+    const std::string group = to_string(expression->arguments[1]);
+    if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
+  }
+  for (const Expression& argument : expression->arguments) collect_panel_groups(argument, groups);
+}
+
+}  // namespace
+
+void add_panel_columns(Table& table, const Formula& formula) {
+  visit_expressions(formula,
+                    [&](const Expression& expression) { add_panel_columns(table, expression); });
+}
+
+std::vector<std::string> panel_groups(const Formula& formula) {
+  std::vector<std::string> groups;
+  visit_expressions(
+      formula, [&](const Expression& expression) { collect_panel_groups(expression, groups); });
+  return groups;
 }
 
 Eigen::MatrixXd plan_columns(const ModelFrame& frame, const ColumnPlan& plan, const Table& table,

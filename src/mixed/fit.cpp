@@ -2,10 +2,12 @@
 #include <rapport/base/missing.hpp>
 #include <rapport/mixed/fit.hpp>
 
+#include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
 #include "model.hpp"
 #include "model_parts.hpp"
+#include "node.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -39,6 +41,7 @@ FixedEffects describe_fixed(const MixedModel::Data& data, const ProfiledValue& v
 /// to 0.
 MatrixXd settled_block(const MatrixXd& factor, Index& null) {
   const MatrixXd psi = factor * factor.transpose();
+  if (least_variance_bound(factor) > null_variance) return psi;
   const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(psi);
   const Index here = (solver.eigenvalues().array() < null_variance).count();
   null += here;
@@ -67,7 +70,6 @@ RandomEffects describe_term(const MixedModel::Data& data, const TermPlace& term,
   RandomEffects random;
   random.factor = term.factor;
   random.terms = term.terms;
-  random.levels = term.levels;
   const MatrixXd psi = settled_block(factor.block(term.first, term.first, q, q), null);
   random.covariance = sigma_squared / (data.response_scale * data.response_scale) * term.transform *
                       psi * term.transform.transpose();
@@ -80,7 +82,7 @@ void add_effects(const MixedModel::Data& data, const TermPlace& term,
                  const std::vector<LevelEffects>& effects, double sigma_squared,
                  RandomEffects& random) {
   const Index q = term.size();
-  const auto m = static_cast<Index>(term.levels.size());
+  const auto m = static_cast<Index>(term.levels->size());
   const LevelEffects& level = effects[at(term.level)];
   const Index level_size = level.mean.cols();
   random.blups.resize(m, q);
@@ -162,6 +164,18 @@ OptimizerReport describe_search(const CriterionOptimum& optimum,
   return report;
 }
 
+/// The inverse of a symmetric matrix, directions of curvature 0 or less left out.
+MatrixXd inverse_without_null(const MatrixXd& matrix) {
+  constexpr double flat = 1e-8;
+  const Eigen::LLT<MatrixXd> llt(matrix);
+  if (llt.info() == Eigen::Success && llt.rcond() > 10 * flat)
+    return llt.solve(MatrixXd::Identity(matrix.rows(), matrix.cols()));
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(matrix);
+  const VectorXd inverse =
+      solver.eigenvalues().unaryExpr([](double value) { return value > flat ? 1 / value : 0.0; });
+  return solver.eigenvectors() * inverse.asDiagonal() * solver.eigenvectors().transpose();
+}
+
 /// Covariance of (θ, σ²) as twice the inverse of the criterion's Hessian, flat directions left out,
 /// and how Cov(β) moves with them.
 CovarianceInformation describe_information(const MixedModel::Data& data,
@@ -181,11 +195,8 @@ CovarianceInformation describe_information(const MixedModel::Data& data,
       hessian.diagonal().cwiseAbs().cwiseSqrt().unaryExpr([](double s) { return s > 0 ? s : 1.0; });
   const MatrixXd scaled =
       scale.cwiseInverse().asDiagonal() * hessian * scale.cwiseInverse().asDiagonal();
-  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(scaled);
-  const VectorXd inverse =
-      solver.eigenvalues().unaryExpr([](double value) { return value > 1e-8 ? 1 / value : 0.0; });
-  const MatrixXd basis = scale.cwiseInverse().asDiagonal() * solver.eigenvectors();
-  result.parameter_covariance = 2 * basis * inverse.asDiagonal() * basis.transpose();
+  result.parameter_covariance = 2 * scale.cwiseInverse().asDiagonal() *
+                                inverse_without_null(scaled) * scale.cwiseInverse().asDiagonal();
 
   const MatrixXd root = data.fixed_transform * optimum.value.inverse_root / data.response_scale;
   std::vector<MatrixXd> by_psi;
@@ -226,6 +237,7 @@ MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& opti
   Index null = 0;
   for (const TermPlace& term : data.terms)
     fit.random.push_back(describe_term(data, term, factors[at(term.level)], sigma_squared, null));
+  for (std::size_t t = 0; t < data.terms.size(); ++t) fit.random[t].levels = *data.terms[t].levels;
   if (options.random_effects && !data.terms.empty()) {
     VectorXd combination(data.rank() + 1);
     combination << -optimum.value.coefficients, 1;
@@ -239,6 +251,20 @@ MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& opti
   fit.data = {data.observations, data.omitted,
               static_cast<double>(data.observations - data.rank())};
   fit.information = describe_information(data, optimum);
+  return fit;
+}
+
+MixedFit describe_estimates(const MixedModel::Data& data, const CriterionOptimum& optimum) {
+  const std::vector<MatrixXd> factors = data.structure.factors(optimum.theta);
+  MixedFit fit;
+  fit.fixed.estimate =
+      data.fixed_transform * optimum.value.coefficients / data.response_scale + data.fixed_shift;
+  Index null = 0;
+  for (const TermPlace& term : data.terms)
+    fit.random.push_back(
+        describe_term(data, term, factors[at(term.level)], optimum.value.sigma_squared, null));
+  fit.residual.sd = std::sqrt(optimum.value.sigma_squared) / data.response_scale;
+  fit.optimizer.singular = null > 0;
   return fit;
 }
 

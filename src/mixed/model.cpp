@@ -211,13 +211,14 @@ class Assembly {
       for (std::size_t i = 0; i < plan.terms.size(); ++i) {
         const RandomTerm& term = design_.random[plan.terms[i]];
         const ColumnGroup group = standardize_columns(term.columns);
-        data_->terms[plan.terms[i]] = {term.factor,
-                                       term.terms,
-                                       term.levels,
-                                       static_cast<Index>(columns_.levels.size()),
-                                       static_cast<Index>(level.columns.size()),
-                                       plan.maps[i],
-                                       group.transform};
+        data_->terms[plan.terms[i]] = {
+            term.factor,
+            term.terms,
+            std::make_shared<const std::vector<std::string>>(term.levels),
+            static_cast<Index>(columns_.levels.size()),
+            static_cast<Index>(level.columns.size()),
+            plan.maps[i],
+            group.transform};
         level.columns.insert(level.columns.end(), group.columns.begin(), group.columns.end());
         blocks.back().push_back(term.columns.cols());
       }

@@ -15,7 +15,7 @@ namespace rapport {
 struct TermPlace {
   std::string factor;
   std::vector<std::string> terms;
-  std::vector<std::string> levels;
+  std::shared_ptr<const std::vector<std::string>> levels;
   Index level;  ///< among the model's levels
   Index first;  ///< its first column there
   std::vector<std::int32_t>
@@ -57,5 +57,8 @@ struct MixedModel::Data {
 /// The result of a search, in the user's units.
 MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& optimum,
                       const FitOptions& options);
+
+/// Of that only the parameters, and whether the fit is singular.
+MixedFit describe_estimates(const MixedModel::Data& data, const CriterionOptimum& optimum);
 
 }  // namespace rapport

@@ -91,11 +91,11 @@ std::shared_ptr<const MixedModel::Data> piecewise(const detail::PreparedDesign& 
                  root_weight.size() > 0 ? root_weight.data() : nullptr,
                  {},
                  response.size()};
-  std::vector<const std::vector<std::string>*> levels;
+  std::vector<std::shared_ptr<const std::vector<std::string>>> levels;
   for (const std::string& label : labels) {
     const Factor& factor = prepared.groups.at(label).factor();
     rows.groups.push_back(factor.codes.data());
-    levels.push_back(&factor.levels);
+    levels.push_back(std::make_shared<const std::vector<std::string>>(factor.levels));
   }
   const Sample sample(prepared, response);
   try {

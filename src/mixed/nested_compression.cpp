@@ -42,7 +42,8 @@ struct NestedCrossProducts::VaryingColumns {
   std::vector<const double*> values;
   std::vector<double> shift;
   std::vector<double> scale;
-  std::vector<Index> shared;  ///< the shared columns that vary
+  std::vector<Index> shared;       ///< the shared columns that vary and are no own ones
+  std::vector<Index> same_as_own;  ///< a shared column each: the own one that it repeats, else −1
   std::vector<double>
       constants;            ///< a shared column each: its value where it is constant, else NaN
   double own_constant = 0;  ///< of the first own column
@@ -62,7 +63,12 @@ struct NestedCrossProducts::VaryingColumns {
     for (std::size_t j = 1; j < own.size(); ++j) add(own[j]);
     n_own = static_cast<int>(own.size()) - 1;
     const auto add_shared = [&](const ModelColumn& column) {
-      if (!column.constant) {
+      same_as_own.push_back(-1);
+      for (std::size_t j = 1; j < own.size(); ++j)
+        if (own[j].values == column.values && own[j].shift == column.shift &&
+            own[j].scale == column.scale)
+          same_as_own.back() = static_cast<Index>(j) - 1;
+      if (!column.constant && same_as_own.back() < 0) {
         shared.push_back(static_cast<Index>(constants.size()));
         add(column);
       }
@@ -245,6 +251,12 @@ void NestedCrossProducts::compress_run(const Run& run, const VaryingColumns& var
         const Index column = n_pairs(q) + k * q;
         const double constant = varying.constants[at(k)];
         const bool is_constant = !std::isnan(constant);
+        if (const Index own = varying.same_as_own[at(k)]; own >= 0) {  // C is the column of R
+          put(column, sign * means[own * lanes + lane]);
+          for (Index i = 0; i < n_own; ++i)
+            put(column + i + 1, i <= own ? r[(n_pairs(own) + i) * lanes + lane] : 0);
+          continue;
+        }
         put(column,
             sign * (is_constant ? constant * root_n : means[(n_own + varies) * lanes + lane]));
         for (Index i = 0; i < n_own; ++i)

@@ -117,4 +117,12 @@ MatrixXd symmetric_unit(Index q, Index row, Index column) {
   return e;
 }
 
+double least_variance_bound(const MatrixXd& factor) {
+  const Index q = factor.rows();
+  const double determinant = factor.diagonal().prod() * factor.diagonal().prod();
+  if (q == 1) return determinant;
+  const double others = static_cast<double>(q - 1);
+  return determinant / std::pow(factor.squaredNorm() / others, others);
+}
+
 }  // namespace rapport

@@ -58,4 +58,8 @@ struct InnerNode {
 /// The symmetric unit matrix E of a coordinate of ψ: 1 at (row, column) and (column, row).
 [[nodiscard]] Eigen::MatrixXd symmetric_unit(Index q, Index row, Index column);
 
+/// A lower bound of the least eigenvalue of ΛΛ', Λ lower triangular: |ΛΛ'| over the most that the
+/// other eigenvalues can multiply to.
+[[nodiscard]] double least_variance_bound(const Eigen::MatrixXd& factor);
+
 }  // namespace rapport

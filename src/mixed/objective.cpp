@@ -4,6 +4,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
+#include "node.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -137,6 +138,9 @@ VectorXd least_squares_psi(const Objective& objective, const VectorXd& psi,
   std::vector<MatrixXd> covariances =
       objective.structure().covariances(variances.tail(n) / variances[0]);
   for (MatrixXd& covariance : covariances) {
+    const Eigen::LLT<MatrixXd> above(
+        covariance - floor * MatrixXd::Identity(covariance.rows(), covariance.cols()));
+    if (above.info() == Eigen::Success) continue;
     const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(covariance);
     covariance = solver.eigenvectors() * solver.eigenvalues().cwiseMax(floor).asDiagonal() *
                  solver.eigenvectors().transpose();
@@ -179,6 +183,10 @@ BoundarySlope boundary_slope(const CovarianceStructure& structure, const VectorX
     Index first = 0;
     for (const Index size : structure.blocks(level)) {
       const MatrixXd factor = factors[at(level)].block(first, first, size, size);
+      if (least_variance_bound(factor) > null_variance) {
+        first += size;
+        continue;
+      }
       const Eigen::SelfAdjointEigenSolver<MatrixXd> psi(factor * factor.transpose());
       const Index null = (psi.eigenvalues().array() < null_variance).count();
       if (null > 0) {

@@ -200,7 +200,7 @@ void PiecewiseModel::renumber(const std::vector<std::vector<std::int32_t>>& numb
 }
 
 std::shared_ptr<MixedModel::Data> PiecewiseModel::finish(
-    const std::vector<const std::vector<std::string>*>& levels, Index omitted) {
+    const std::vector<std::shared_ptr<const std::vector<std::string>>>& levels, Index omitted) {
   data_->observations = rows_;
   data_->omitted = omitted;
   data_->log_weights = log_weights_;
@@ -208,8 +208,8 @@ std::shared_ptr<MixedModel::Data> PiecewiseModel::finish(
     if (!products_->has_groups(static_cast<Index>(l), static_cast<Index>(levels[l]->size())))
       return nullptr;
   for (TermPlace& term : data_->terms) {
-    term.levels = *levels[at(term.level)];
-    check_factor(term.factor, static_cast<Index>(term.levels.size()), term.size(), rows_);
+    term.levels = levels[at(term.level)];
+    check_factor(term.factor, static_cast<Index>(term.levels->size()), term.size(), rows_);
   }
   products_->settle();
   data_->products = std::move(products_);

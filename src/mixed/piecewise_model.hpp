@@ -39,7 +39,7 @@ class PiecewiseModel {
   /// The model, unless columns of X depend on one another (nearly), are not finite, or a group has
   /// no rows: then nothing. `levels` are the names of each level's groups. To be called once.
   [[nodiscard]] std::shared_ptr<MixedModel::Data> finish(
-      const std::vector<const std::vector<std::string>*>& levels, Index omitted);
+      const std::vector<std::shared_ptr<const std::vector<std::string>>>& levels, Index omitted);
 
  private:
   struct Piece;

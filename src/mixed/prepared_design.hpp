@@ -27,6 +27,11 @@ struct PreparedDesign {
   std::map<std::string, PreparedGroup> groups;  ///< by the label of RandomTerm::factor
 };
 
+/// The columns of the table (and panel calls) that an expression rests on, each once;
+/// `categorical` says of each whether it is, by itself or within factor().
+void collect_inputs(const Expression& expression, const Table& table, bool within_factor,
+                    std::vector<ModelInput>& inputs, std::vector<bool>& categorical);
+
 /// make_design() but for the columns. `design.rows` stays empty where no row is left out, and
 /// levels of grouping factors that do not occur are left in.
 [[nodiscard]] PreparedDesign prepare_design(const Formula& formula, const Table& table,

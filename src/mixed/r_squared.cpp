@@ -20,22 +20,29 @@ VarianceExplained variance_explained(const Design& design, const MixedFit& fit) 
     fixed += fit.fixed.estimate[static_cast<Index>(j)] * design.fixed.col(fit.fixed.columns[j]);
   const bool varies =
       fixed.maxCoeff() > fixed.minCoeff();  // exactly 0 for a constant, not its rounding
-  VarianceExplained explained{.fixed = varies ? variance(fixed) : 0,
+  std::vector<double> shares;
+  for (std::size_t k = 0; k < design.random.size(); ++k)
+    shares.push_back(mean_variance(design.random[k], fit.random[k].covariance));
+  return variance_explained(fit, varies ? variance(fixed) : 0, shares);
+}
+
+VarianceExplained variance_explained(const MixedFit& fit, double fixed,
+                                     const std::vector<double>& shares) {
+  VarianceExplained explained{.fixed = fixed,
                               .random = 0,
                               .residual = fit.residual.sd * fit.residual.sd,
                               .marginal = 0,
                               .conditional = 0,
                               .icc = {}};
-  for (std::size_t k = 0; k < design.random.size(); ++k) {
-    const double share = mean_variance(design.random[k], fit.random[k].covariance);
-    explained.random += share;
+  for (std::size_t k = 0; k < shares.size(); ++k) {
+    explained.random += shares[k];
     const auto same = std::find_if(
         explained.icc.begin(), explained.icc.end(),
-        [&](const FactorShare& known) { return known.factor == design.random[k].factor; });
+        [&](const FactorShare& known) { return known.factor == fit.random[k].factor; });
     if (same == explained.icc.end())
-      explained.icc.push_back({.factor = design.random[k].factor, .value = share});
+      explained.icc.push_back({.factor = fit.random[k].factor, .value = shares[k]});
     else
-      same->value += share;
+      same->value += shares[k];
   }
   for (FactorShare& factor : explained.icc) factor.value /= explained.random + explained.residual;
   const double total = explained.fixed + explained.random + explained.residual;

@@ -38,8 +38,7 @@ VectorXd replicate_parameters(const MixedModel::Data& data, const InternalParame
       data.products->simulate(truth.factors, truth.coefficients, truth.sigma, stream);
   const Objective objective(*drawn, data.structure, criterion, data.observations);
   const CriterionOptimum optimum = minimize_criterion(objective, start_theta(data), 200);
-  const MixedFit fit =
-      describe_fit(data, optimum, {.criterion = criterion, .random_effects = false});
+  const MixedFit fit = describe_estimates(data, optimum);
   singular = fit.optimizer.singular;
   VectorXd values(static_cast<Index>(parameters.size()));
   for (std::size_t k = 0; k < parameters.size(); ++k)

@@ -1,3 +1,4 @@
+#include <rapport/base/missing.hpp>
 #include <rapport/mixed/summary.hpp>
 
 #include <algorithm>
@@ -7,9 +8,9 @@
 namespace rapport {
 namespace {
 
-std::vector<std::pair<std::string, Index>> groups_of(const Design& design) {
+std::vector<std::pair<std::string, Index>> groups_of(const MixedFit& fit) {
   std::vector<std::pair<std::string, Index>> groups;
-  for (const RandomTerm& term : design.random) {
+  for (const RandomEffects& term : fit.random) {
     const std::pair<std::string, Index> group(term.factor, static_cast<Index>(term.levels.size()));
     if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
   }
@@ -99,12 +100,15 @@ MixedSummary summarize(const Design& design, const MixedFit& fit, const FixedInf
   MixedSummary summary{
       .formula = design.frame.formula.response.empty() ? "" : to_string(design.frame.formula),
       .fit = fit,
-      .groups = groups_of(design),
+      .groups = groups_of(fit),
       .fixed = {},
       .fixed_covariance = inference.covariance(),
       .tests = {},
       .intervals = {},
-      .explained = variance_explained(design, fit),
+      .explained =
+          design.fixed.rows() > 0
+              ? variance_explained(design, fit)
+              : variance_explained(fit, missing, std::vector<double>(fit.random.size(), missing)),
       .warnings = warnings_of(design, fit)};
   const auto p = static_cast<Index>(fit.fixed.terms.size());
   for (Index j = 0; j < p; ++j)

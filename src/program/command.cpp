@@ -43,16 +43,6 @@ char one_character(const std::string& text, const std::string& option) {
   throw UsageError(option + ": \"" + text + "\" must be one character, or tab");
 }
 
-CsvOptions csv_options(const CommonOptions& common) {
-  CsvOptions options;
-  options.separator = one_character(common.separator, "--separator");
-  options.decimal = one_character(common.decimal, "--decimal");
-  if (options.decimal != 0 && options.decimal != '.' && options.decimal != ',')
-    throw UsageError("--decimal: \"" + common.decimal + "\" must be . or ,");
-  if (common.na_given) options.missing = split_list(common.na, "--na");
-  return options;
-}
-
 void apply_rename(Table& table, const std::string& rule) {
   const std::size_t equals = rule.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == rule.size())
@@ -155,8 +145,22 @@ void add_data(CLI::App& command, CommonOptions& common, bool required) {
       ->required(required);
 }
 
+CsvOptions csv_options(const CommonOptions& common) {
+  CsvOptions options;
+  options.separator = one_character(common.separator, "--separator");
+  options.decimal = one_character(common.decimal, "--decimal");
+  if (options.decimal != 0 && options.decimal != '.' && options.decimal != ',')
+    throw UsageError("--decimal: \"" + common.decimal + "\" must be . or ,");
+  if (common.na_given) options.missing = split_list(common.na, "--na");
+  return options;
+}
+
 Table load_table(const CommonOptions& common, const std::function<void(Table&)>& before_where) {
-  Table table = read_csv(common.data, csv_options(common));
+  return prepared_table(common, read_csv(common.data, csv_options(common)), before_where);
+}
+
+Table prepared_table(const CommonOptions& common, Table table,
+                     const std::function<void(Table&)>& before_where) {
   for (const std::string& rule : common.rename) apply_rename(table, rule);
   // A rule for a column that only --let makes waits for it.
   const auto names_a_column = [&](const std::string& rule) {

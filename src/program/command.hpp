@@ -81,9 +81,14 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
 [[nodiscard]] Table load_table(const CommonOptions& common,
                                const std::function<void(Table&)>& before_where = {});
 
-/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are
-/// applied where it has their columns (a column that it has already is not computed again), --where
-/// is not.
+/// How DATA is written.
+[[nodiscard]] CsvOptions csv_options(const CommonOptions& common);
+
+/// Applies --rename, --factor, --let and --where to a table, or to a piece of one.
+[[nodiscard]] Table prepared_table(const CommonOptions& common, Table table, const std::function<void(Table&)>& before_where = {});
+
+/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are applied where it has
+/// their columns (a column that it has already is not computed again), --where is not.
 [[nodiscard]] Table load_further_table(const CommonOptions& common, const std::string& path);
 
 /// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are

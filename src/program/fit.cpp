@@ -71,16 +71,18 @@ void validate(const FitArguments& arguments) {
 /// A Gaussian mixed model with everything that was asked of it.
 class GaussianFit {
  public:
-  GaussianFit(const FitArguments& arguments, const Formula& formula, const Table& table)
+  GaussianFit(const FitArguments& arguments, const Formula& formula, const Table& table,
+              ModelOfData data)
       : arguments_(arguments),
         formula_(formula),
         table_(table),
         fit_options_{.criterion = arguments.ml ? Criterion::ml : Criterion::reml,
-                     .random_effects = true,
+                     .random_effects = !arguments.stream || arguments.random_effects,
                      .threads = arguments.common->threads},
         design_options_(design_options(arguments, ResponseKind::numeric)),
-        design_(make_design(formula, table, design_options_)),
-        model_(design_, fit_options_.threads),
+        data_(std::move(data)),
+        design_(data_.design),
+        model_(data_.model),
         fit_(model_.fit(fit_options_)),
         inference_(model_, fit_, df_of(arguments), arguments.common->level) {}
 
@@ -95,12 +97,13 @@ class GaussianFit {
                                       .threads = common.threads,
                                       .progress = progress_bar(common, "Bootstrap")});
     summary.formula = arguments_.formula;
+    if (data_.explained) summary.explained = (*data_.explained)(fit_);
     Outcome outcome{.result = report::to_json(summary),
                     .main_table = "fixed_effects",
                     .text = report::mixed_text(summary),
                     .warnings = summary.warnings,
-                    .rows = table_.rows(),
-                    .used = static_cast<Index>(design_.rows.size())};
+                    .rows = data_.rows,
+                    .used = data_.used};
     add_rows(outcome);
     add_predictions(outcome);
     add_influence(outcome);
@@ -191,23 +194,37 @@ class GaussianFit {
   const Table& table_;
   FitOptions fit_options_;
   DesignOptions design_options_;
-  Design design_;
-  MixedModel model_;
+  ModelOfData data_;
+  const Design& design_;
+  const MixedModel& model_;
   MixedFit fit_;
   FixedInference inference_;
 };
 
+ModelOfData model_of_table(const FitArguments& arguments, const Formula& formula,
+                           const Table& table) {
+  Design design = make_design(formula, table, design_options(arguments, ResponseKind::numeric));
+  MixedModel model(design, arguments.common->threads);
+  const auto used = static_cast<Index>(design.rows.size());
+  return {std::move(design), std::move(model), table.rows(), used, std::nullopt};
+}
+
 Outcome run_fit(const FitArguments& arguments) {
   validate(arguments);
   const Formula formula = parse_formula(arguments.formula);
+  if (arguments.stream)
+    return GaussianFit(arguments, formula, Table(), stream_model(arguments, formula)).outcome();
   const bool compared = !arguments.against.empty();
   const Formula against = compared ? parse_formula(arguments.against) : Formula{};
   const Table table = load_table(*arguments.common, [&](Table& all) {
     add_panel_columns(all, formula);
     if (compared) add_panel_columns(all, against);
   });
-  Outcome outcome = is_generalized(arguments) ? fit_generalized(arguments, formula, table)
-                                              : GaussianFit(arguments, formula, table).outcome();
+  Outcome outcome =
+      is_generalized(arguments)
+          ? fit_generalized(arguments, formula, table)
+          : GaussianFit(arguments, formula, table, model_of_table(arguments, formula, table))
+                .outcome();
   std::vector<std::string> variables;
   for (const FormulaTerm& term : formula.fixed)
     if (term.size() == 1) variables.push_back(term.front());
@@ -260,6 +277,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
                   "Column of prior weights: the residual variance is sigma^2 / weight")
       ->group(model);
   command.add_option("--contrasts", a.contrasts, "treatment, sum, helmert or poly")->group(model);
+  command
+      .add_flag("--stream", a.stream,
+                "Read DATA in pieces, for files larger than memory (nested Gaussian models)")
+      ->group(model);
   const std::string inference = "Inference";
   command.add_option("--df", a.df, "satterthwaite, kenward-roger, residual or none")
       ->group(inference);

@@ -4,7 +4,9 @@
 #include <rapport/mixed/summary.hpp>
 
 #include "command.hpp"
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace rapport::program {
@@ -41,6 +43,7 @@ struct FitArguments {
   std::string against;
   std::string means;
   std::string slopes;
+  bool stream = false;
 };
 
 /// A list of columns and an optional second part: "F by X", "X by Z=1,2,3".
@@ -65,6 +68,19 @@ void set_quadrature(const FitArguments& arguments, GeneralizedOptions& options);
 /// The levels that --influence deletes: of a grouping factor of the model, or of a column.
 [[nodiscard]] Factor influence_groups(const FitArguments& arguments, const Design& design,
                                       const Table& table);
+
+/// A model, and its design, which may lack its rows.
+struct ModelOfData {
+  Design design;
+  MixedModel model;
+  Index rows;  ///< of the data after --where
+  Index used;
+  std::optional<std::function<VarianceExplained(const MixedFit&)>>
+      explained;  ///< where the design has no rows
+};
+
+/// --stream: the model of a file that is read in pieces.
+[[nodiscard]] ModelOfData stream_model(const FitArguments& arguments, const Formula& formula);
 
 /// Fits a Gaussian model with residual correlation or variance functions.
 [[nodiscard]] Outcome fit_residual(const FitArguments& arguments, const Formula& formula,

@@ -118,6 +118,9 @@ struct DesignOptions {
 /// that it has now. Call it before rows are taken away.
 void add_panel_columns(Table& table, const Formula& formula);
 
+/// The grouping variables of within(), between() and lag() in the formula, each once.
+[[nodiscard]] std::vector<std::string> panel_groups(const Formula& formula);
+
 /// The columns of `plan` for the rows of another table, coded as in the fit. A missing value gives
 /// a missing row. Throws DataError for a level that the fit did not see, unless `unseen_missing`:
 /// then the row is missing.

@@ -143,6 +143,7 @@ class MixedModel {
 
   /// Kept by the functions of inference.hpp.
   struct Data;
+  explicit MixedModel(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
   [[nodiscard]] const Data& data() const { return *data_; }
 
  private:

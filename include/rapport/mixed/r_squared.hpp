@@ -27,4 +27,9 @@ struct [[nodiscard]] VarianceExplained {
 
 [[nodiscard]] VarianceExplained variance_explained(const Design& design, const MixedFit& fit);
 
+/// The same from the variance of Xβ and, for each random term of the fit, the mean over the rows of
+/// Var(Zb).
+[[nodiscard]] VarianceExplained variance_explained(const MixedFit& fit, double fixed,
+                                                   const std::vector<double>& shares);
+
 }  // namespace rapport

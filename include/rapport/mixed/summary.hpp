@@ -41,7 +41,7 @@ struct [[nodiscard]] MixedSummary {
   Eigen::MatrixXd fixed_covariance;          ///< adjusted under Kenward–Roger
   std::vector<TermTest> tests;               ///< type III; empty for a design made by hand
   std::vector<ParameterInterval> intervals;  ///< Wald: fixed effects; else every parameter
-  VarianceExplained explained;
+  VarianceExplained explained;  ///< NaN for a design without rows
   std::vector<std::string>
       warnings;  ///< in plain words: dropped columns, a singular or unfinished fit, omitted rows
 };
