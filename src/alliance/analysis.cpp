@@ -156,6 +156,24 @@ void check_therapists(StudyBuilder& study) {
                " therapists: differences between therapists are estimated poorly");
 }
 
+/// Why nothing can be said of therapists; empty if something can.
+std::string therapists_hidden(const Panel& panel) {
+  if (!panel.has_therapist()) return "";
+  std::set<std::pair<std::int32_t, std::int32_t>> pairs;
+  std::set<std::int32_t> patients;
+  std::set<std::int32_t> therapists;
+  for (const Index row : panel.order) {
+    const auto at = static_cast<std::size_t>(row);
+    pairs.emplace(panel.patient.codes[at], panel.therapist.codes[at]);
+    patients.insert(panel.patient.codes[at]);
+    therapists.insert(panel.therapist.codes[at]);
+  }
+  if (therapists.size() == 1) return "there is one therapist";
+  if (pairs.size() == therapists.size() && pairs.size() == patients.size())
+    return "every therapist has one patient, so that their differences are those of the patients";
+  return "";
+}
+
 /// As many early sessions as were asked for, or fewer, so that half of the patients have an outcome
 /// after them.
 Index early_sessions(StudyBuilder& study) {
@@ -286,12 +304,20 @@ StudyAnalysis analyse_study(const Table& table, const StudyColumns& columns,
   require_at_least("analyse_study", "early_sessions", options.early_sessions, 1);
   require_at_least("analyse_study", "lags", options.lags, 1);
   detail::require_raters(columns);
+  Panel panel = make_panel(
+      table,
+      {.patient = columns.patient, .session = columns.session, .therapist = columns.therapist});
+  if (const std::string hidden = detail::therapists_hidden(panel); !hidden.empty()) {
+    StudyColumns without = columns;
+    without.therapist.clear();
+    StudyAnalysis result = analyse_study(table, without, options);
+    result.warnings.insert(result.warnings.begin(), hidden + ": therapists are left out");
+    return result;
+  }
   detail::StudyBuilder study{.table = table,
                              .columns = columns,
                              .options = options,
-                             .panel = make_panel(table, {.patient = columns.patient,
-                                                         .session = columns.session,
-                                                         .therapist = columns.therapist}),
+                             .panel = std::move(panel),
                              .terms = study_terms(columns)};
   study.result.columns = columns;
   study.result.level = options.confidence_level;

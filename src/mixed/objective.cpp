@@ -227,6 +227,12 @@ class Search {
     if (value.criterion < here_.value.criterion || from_zero) move_to(candidate, value);
   }
 
+  /// True if no digit that is reported depends on the step.
+  [[nodiscard]] bool is_negligible(const VectorXd& step) const {
+    const VectorXd size = here_.theta.cwiseAbs().cwiseMax(1e-3 * here_.theta.norm());
+    return (step.array().abs() <= 1e-7 * size.array()).all();
+  }
+
   /// Newton in a trust region; sets `converged`.
   void descend(Index limit) {
     double radius = std::max(1.0, here_.theta.norm());
@@ -238,7 +244,7 @@ class Search {
       const bool interior = step.norm() < 0.99 * radius;
       const double rounding = 4e-15 * std::max(1.0, std::abs(here_.value.criterion));
       here_.certificate.predicted_decrease = predicted;
-      if (interior && predicted <= 10 * rounding) {
+      if (interior && predicted <= (is_negligible(step) ? 10 : 1) * rounding) {
         here_.converged = true;
         return;
       }

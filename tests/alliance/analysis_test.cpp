@@ -114,6 +114,20 @@ TEST(Study, WithoutTherapistsTreatmentOrSecondRaterTheRestRemains) {
   EXPECT_TRUE(std::isnan(study.disaggregation->between_therapist.estimate));
 }
 
+TEST(Study, TherapistsWhoseDifferencesAreThoseOfTheirPatientsAreLeftOut) {
+  StudyColumns columns{
+      .patient = "patient", .session = "session", .alliance = "wai_client", .outcome = "phq9"};
+  const Table sessions = reference("simulated_panel.csv");
+  const StudyAnalysis without = analyse_study(sessions, columns);
+  Table alone = sessions;
+  alone.add("own_therapist", sessions.factor("patient"));
+  columns.therapist = "own_therapist";
+  const StudyAnalysis study = analyse_study(alone, columns);
+  EXPECT_THAT(study.warnings.front(), HasSubstr("every therapist has one patient"));
+  EXPECT_EQ(study.models.size(), without.models.size());
+  EXPECT_EQ(study.disaggregation->within.estimate, without.disaggregation->within.estimate);
+}
+
 TEST(Study, TheSharesOfBothRatingsSumToWhatTheyExplain) {
   const RatingComparison& c = *reference_study().rating_comparison;
   ASSERT_EQ(c.ratings.size(), 2U);
