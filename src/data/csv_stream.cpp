@@ -7,7 +7,7 @@ namespace rapport {
 
 struct CsvStream::State {
   struct Close {
-    void operator()(std::FILE* file) const { (void)std::fclose(file); }
+    void operator()(std::FILE* open) const { (void)std::fclose(open); }
   };
 
   std::string name;

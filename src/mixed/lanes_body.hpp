@@ -51,24 +51,17 @@ inline bool all_finite(const Lanes& x) {
   odd = odd * r2 + 1.0 / 6;
   const Lanes tail = (odd * r + even) * r2;
   const Lanes polynomial = 1.0 + (r + tail);
-  Bits bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits + 1023) << 52;
-  Lanes scale;
-  __builtin_memcpy(&scale, &bits, sizeof scale);
-  return polynomial * scale;
+  const Bits bits = (__builtin_bit_cast(Bits, shifted) + 1023) << 52;
+  return polynomial * __builtin_bit_cast(Lanes, bits);
 }
 
 /// log x of normal positive numbers, within 1 ulp or so.
 [[gnu::always_inline]] inline Lanes log_of(const Lanes& x) {
-  Bits bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
+  const Bits bits = __builtin_bit_cast(Bits, x);
   // The exponent is taken so that the mantissa lies in [√½, √2).
   const Bits shifted = bits - 0x3fe6a09e667f3bcdLL;
   const Bits exponent = shifted >> 52;
-  bits = bits - (exponent << 52);
-  Lanes m;
-  __builtin_memcpy(&m, &bits, sizeof m);
+  const Lanes m = __builtin_bit_cast(Lanes, bits - (exponent << 52));
   const Lanes e = {static_cast<double>(exponent[0]), static_cast<double>(exponent[1]),
                    static_cast<double>(exponent[2]), static_cast<double>(exponent[3])};
   const Lanes f = (m - 1.0) / (m + 1.0);

@@ -334,7 +334,7 @@ class FeatureGrams final : public ResidualGrams {
     MatrixXd moment = MatrixXd::Zero(v.rows(), v.rows());
     moment.selfadjointView<Eigen::Lower>().rankUpdate(v);
     const VectorXd diagonal = moment.diagonal();
-    MatrixXd columns(v.rows(), v.rows());
+    MatrixXd columns = MatrixXd::Zero(v.rows(), std::max<Index>(v.rows(), 1));
     Index rank = 0;
     for (Index k = 0; k < v.rows(); ++k) {
       const Index left = v.rows() - k;

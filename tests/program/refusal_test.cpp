@@ -16,7 +16,8 @@ using testing_support::run_program;
 class Refusal : public testing::Test {
  protected:
   std::string file(const std::string& name, const std::string& content) {
-    std::string path = testing::TempDir() + "/refusal_" + name;
+    const std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::string path = testing::TempDir() + "/refusal_" + test + "_" + name;
     std::ofstream(path) << content;
     return path;
   }

@@ -137,10 +137,6 @@ class MixedModel {
   /// MixedFit::optimizer.
   [[nodiscard]] MixedFit fit(const FitOptions& options = {}) const;
 
-  /// The same design with another response of n values (offset and weights stay); only its own
-  /// column is compressed again.
-  [[nodiscard]] MixedModel with_response(const VectorView& response) const;
-
   /// Kept by the functions of inference.hpp.
   struct Data;
   explicit MixedModel(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
