@@ -62,6 +62,8 @@ void validate(const FitArguments& arguments) {
   if (!arguments.zero_inflation.empty() && arguments.family.rfind("nbinom", 0) != 0 &&
       arguments.family != "poisson")
     throw UsageError("--zero-inflation needs --family poisson, nbinom1 or nbinom2");
+  if (arguments.agq != "1" && is_gaussian(arguments))
+    throw UsageError("--agq: a gaussian likelihood needs no quadrature; name another --family");
   if (arguments.quantile_residuals && is_gaussian(arguments))
     throw UsageError("--quantile-residuals: needs --family other than gaussian");
   if (!arguments.means.empty()) (void)parse_by_clause(arguments.means, "--means");

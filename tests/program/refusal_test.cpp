@@ -55,6 +55,7 @@ TEST_F(Refusal, OfOptionsOutOfRange) {
   expect({"agree", "gtheory", data, "--raters", "a,b", "--d-study", "3xy"}, 2, "\"3xy\"");
   expect({"score", data, "--items", "a,b", "--decimal", "x"}, 2, "--decimal");
   expect({"agree", "awg", data, "--items", "a,b", "--group", "p", "--range", "1:2"}, 1, "outside");
+  expect({"fit", "y ~ a + (1 | p)", data, "--agq", "9"}, 2, "--agq");
   expect({"nosuch"}, 2, "\"nosuch\"; ");
 }
 
