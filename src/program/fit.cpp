@@ -1,10 +1,9 @@
 #include "fit.hpp"
 
 #include <rapport/report/mixed.hpp>
-#include <rapport/report/text.hpp>
 
 #include "commands.hpp"
-#include <cmath>
+#include "fit_extras.hpp"
 
 namespace rapport::program {
 namespace {
@@ -106,89 +105,29 @@ class GaussianFit {
                     .warnings = summary.warnings,
                     .rows = data_.rows,
                     .used = data_.used};
-    add_rows(outcome);
-    add_predictions(outcome);
-    add_influence(outcome);
-    add_comparison(outcome);
-    add_means(outcome);
-    add_slopes(outcome);
+    add_extras(outcome);
     return outcome;
   }
 
  private:
-  /// Sets a member of the result, and shows it in the text.
-  static void show(Outcome& outcome, const std::string& key, const std::string& title,
-                   const Json& value) {
-    outcome.result.set(key, value);
-    outcome.text += "\n" + title + "\n" + report::plain_text(value);
-  }
-
-  void add_rows(Outcome& outcome) const {
-    if (arguments_.random_effects)
-      show(outcome, "blups", "Random effects of the levels (BLUPs)", report::blups_json(fit_));
-    if (arguments_.fitted) {
-      const Eigen::VectorXd fitted = fitted_values(design_, fit_);
-      outcome.result.set("fitted", Json(fitted));
-      outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fitted)));
-    }
-    if (arguments_.simulate > 0) {
-      const Eigen::MatrixXd responses =
-          simulate_responses(design_, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
-      outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
-    }
-  }
-
-  void add_predictions(Outcome& outcome) const {
-    if (arguments_.predict.empty()) return;
-    const Table rows = load_further_table(*arguments_.common, arguments_.predict);
-    const Predictions predictions =
-        predict(design_, fit_, rows,
-                {.population = arguments_.population, .confidence_level = arguments_.common->level},
-                inference_.covariance());
-    show(outcome, "predictions", "Predictions", report::to_json(predictions));
-  }
-
-  void add_influence(Outcome& outcome) const {
-    if (arguments_.influence.empty()) return;
-    const Factor groups = influence_groups(arguments_, design_, table_);
-    const std::vector<LevelInfluence> influence =
-        deletion_influence(design_, fit_, groups.codes, groups.levels, arguments_.common->threads);
-    show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
-         report::to_json(influence, fit_.fixed.terms));
-  }
-
-  void add_comparison(Outcome& outcome) const {
-    if (arguments_.against.empty()) return;
-    const LikelihoodRatioTest test = compare_models(formula_, parse_formula(arguments_.against),
-                                                    table_, fit_options_, design_options_);
-    outcome.result.set("likelihood_ratio", report::to_json(test));
-    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
-  }
-
-  void add_means(Outcome& outcome) const {
-    if (arguments_.means.empty()) return;
-    const ByClause clause = parse_by_clause(arguments_.means, "--means");
-    const MarginalMeans means =
-        marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
-    for (const MarginalMean& mean : means.means)
-      if (std::isnan(mean.mean.estimate))
-        outcome.warnings.push_back("--means: there is no estimate for " +
-                                   mean.levels.front().first + " " + mean.levels.front().second +
-                                   ", because a combination of levels does not occur");
-    outcome.result.set("means", report::means_json(means));
-    outcome.result.set("mean_differences", report::mean_differences_json(means));
-    outcome.text += report::means_text(means);
-  }
-
-  void add_slopes(Outcome& outcome) const {
-    if (arguments_.slopes.empty()) return;
-    const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
-    const double level = arguments_.common->level;
-    const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
-                                              clause.by, clause.values, level);
-    outcome.result.set("slopes", report::slopes_json(slopes));
-    if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
-    outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
+  void add_extras(Outcome& outcome) const {
+    const FitExtras extras(arguments_, design_, fit_, inference_);
+    extras.add_random_effects(outcome);
+    if (arguments_.fitted) extras.add_fitted(outcome, fitted_values(design_, fit_));
+    extras.add_simulations(
+        outcome, [&](Seed seed, Index n) { return simulate_responses(design_, fit_, seed, n); });
+    extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& options) {
+      return predict(design_, fit_, rows, options, inference_.covariance());
+    });
+    extras.add_influence(outcome, table_, [&](const Factor& groups, int threads) {
+      return deletion_influence(design_, fit_, groups.codes, groups.levels, threads);
+    });
+    extras.add_comparison(outcome, [&] {
+      return compare_models(formula_, parse_formula(arguments_.against), table_, fit_options_,
+                            design_options_);
+    });
+    extras.add_means(outcome);
+    extras.add_slopes(outcome);
   }
 
   const FitArguments& arguments_;

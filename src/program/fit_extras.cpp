@@ -3,28 +3,25 @@
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
 
+#include <cmath>
 #include <utility>
 
 namespace rapport::program {
 
-void FitExtras::add(Outcome& outcome, const Eigen::VectorXd& fitted) const {
-  if (arguments_.random_effects) {
-    const Json blups = report::blups_json(fit_);
-    outcome.result.set("blups", blups);
-    outcome.text += "\nRandom effects of the levels\n" + report::plain_text(blups);
-  }
-  if (arguments_.fitted) {
-    outcome.result.set("fitted", Json(fitted));
-    outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fitted)));
-  }
-  add_means(outcome);
-  add_slopes(outcome);
+void show(Outcome& outcome, const std::string& key, const std::string& title, const Json& value) {
+  outcome.result.set(key, value);
+  outcome.text += "\n" + title + "\n" + report::plain_text(value);
 }
 
-void FitExtras::show_predictions(Outcome& outcome, const Predictions& predictions) const {
-  const Json json = report::to_json(predictions);
-  outcome.result.set("predictions", json);
-  outcome.text += "\nPredictions (linear predictor)\n" + report::plain_text(json);
+void FitExtras::add_random_effects(Outcome& outcome) const {
+  if (!arguments_.random_effects) return;
+  show(outcome, "blups", "Random effects of the levels", report::blups_json(fit_));
+}
+
+void FitExtras::add_fitted(Outcome& outcome, const Eigen::VectorXd& fitted) const {
+  if (!arguments_.fitted) return;
+  outcome.result.set("fitted", Json(fitted));
+  outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fitted)));
 }
 
 void FitExtras::add_means(Outcome& outcome) const {
@@ -32,6 +29,11 @@ void FitExtras::add_means(Outcome& outcome) const {
   const ByClause clause = parse_by_clause(arguments_.means, "--means");
   const MarginalMeans means =
       marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
+  for (const MarginalMean& mean : means.means)
+    if (std::isnan(mean.mean.estimate))
+      outcome.warnings.push_back("--means: there is no estimate for " + mean.levels.front().first +
+                                 " " + mean.levels.front().second +
+                                 ", because a combination of levels does not occur");
   outcome.result.set("means", report::means_json(means));
   outcome.result.set("mean_differences", report::mean_differences_json(means));
   outcome.text += report::means_text(means);
@@ -46,6 +48,36 @@ void FitExtras::add_slopes(Outcome& outcome) const {
   outcome.result.set("slopes", report::slopes_json(slopes));
   if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
   outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
+}
+
+void FitExtras::show_predictions(Outcome& outcome, const Predictions& predictions) const {
+  show(outcome, "predictions", "Predictions", report::to_json(predictions));
+}
+
+void FitExtras::show_influence(Outcome& outcome,
+                               const std::vector<LevelInfluence>& influence) const {
+  show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
+       report::to_json(influence, fit_.fixed.terms));
+}
+
+void FitExtras::show_comparison(Outcome& outcome, const LikelihoodRatioTest& test) const {
+  outcome.result.set("likelihood_ratio", report::to_json(test));
+  outcome.text += report::likelihood_ratio_text(test, arguments_.against);
+}
+
+MixedBootstrapOptions bootstrap_options(const FitArguments& arguments) {
+  const CommonOptions& common = *arguments.common;
+  return {.replicates = arguments.replicates,
+          .confidence_level = common.level,
+          .threads = common.threads,
+          .progress = progress_bar(common, "Bootstrap")};
+}
+
+void take_bootstrap(MixedSummary& summary, const MixedBootstrap& bootstrap) {
+  summary.intervals = bootstrap.intervals;
+  if (bootstrap.n_failed > 0)
+    summary.warnings.push_back("--ci boot: " + std::to_string(bootstrap.n_failed) +
+                               " drawn responses allowed no fit and are left out");
 }
 
 Outcome outcome_of(Json result, std::string text, std::vector<std::string> warnings,

@@ -151,64 +151,48 @@ class FamilyFit {
     summary.formula = arguments_.formula;
     for (const std::string& warning : fit_.warnings) summary.warnings.push_back(warning);
     add_intervals(summary);
-    Outcome outcome{.result = report::to_json(summary, fit_),
-                    .main_table = "fixed_effects",
-                    .text = report::generalized_text(summary, fit_),
-                    .warnings = summary.warnings,
-                    .rows = table_.rows(),
-                    .used = static_cast<Index>(design_.rows.size())};
-    add_rows(outcome);
-    add_means(outcome);
-    add_slopes(outcome);
-    add_predictions(outcome);
-    add_influence(outcome);
-    add_comparison(outcome);
+    Outcome outcome =
+        outcome_of(report::to_json(summary, fit_), report::generalized_text(summary, fit_),
+                   summary.warnings, table_, design_);
+    add_extras(outcome);
     return outcome;
   }
 
  private:
-  /// Sets a member of the result, and shows it in the text.
-  static void show(Outcome& outcome, const std::string& key, const std::string& title,
-                   const Json& value) {
-    outcome.result.set(key, value);
-    outcome.text += "\n" + title + "\n" + report::plain_text(value);
-  }
-
   void add_intervals(MixedSummary& summary) const {
     const CommonOptions& common = *arguments_.common;
     if (arguments_.ci == "profile")
       summary.intervals = profile_intervals(design_, fit_, common.level, common.threads);
-    if (arguments_.ci != "boot") return;
-    const MixedBootstrap bootstrap =
-        parametric_bootstrap(design_, fit_, Seed{common.seed},
-                             {.replicates = arguments_.replicates,
-                              .confidence_level = common.level,
-                              .threads = common.threads,
-                              .progress = progress_bar(common, "Bootstrap")});
-    summary.intervals = bootstrap.intervals;
-    if (bootstrap.n_failed > 0)
-      summary.warnings.push_back("--ci boot: " + std::to_string(bootstrap.n_failed) +
-                                 " drawn responses allowed no fit and are left out");
+    if (arguments_.ci == "boot")
+      take_bootstrap(summary, parametric_bootstrap(design_, fit_, Seed{common.seed},
+                                                   bootstrap_options(arguments_)));
   }
 
-  void add_rows(Outcome& outcome) const {
-    if (arguments_.random_effects)
-      show(outcome, "blups", "Random effects of the levels", report::blups_json(linear_));
-    if (arguments_.fitted) {
-      outcome.result.set("fitted", Json(fit_.fitted));
-      outcome.result.set("residuals", Json(Eigen::VectorXd(design_.response - fit_.fitted)));
-    }
-    if (arguments_.quantile_residuals) {
-      const QuantileResiduals residuals =
-          quantile_residuals(design_, fit_, Seed{arguments_.common->seed});
-      outcome.result.set("quantile_residuals", report::to_json(residuals));
-      outcome.text += report::quantile_residuals_text(residuals);
-    }
-    if (arguments_.simulate > 0) {
-      const Eigen::MatrixXd responses =
-          simulate_responses(design_, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
-      outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
-    }
+  void add_extras(Outcome& outcome) const {
+    const FitExtras extras(arguments_, design_, linear_, inference_);
+    extras.add_random_effects(outcome);
+    extras.add_fitted(outcome, fit_.fitted);
+    add_quantile_residuals(outcome);
+    extras.add_simulations(
+        outcome, [&](Seed seed, Index n) { return simulate_responses(design_, fit_, seed, n); });
+    extras.add_means(outcome);
+    add_response_means(outcome);
+    extras.add_slopes(outcome);
+    add_response_slopes(outcome);
+    add_predictions(outcome, extras.predict_options());
+    extras.add_influence(outcome, table_, [&](const Factor& groups, int threads) {
+      return deletion_influence(design_, fit_, groups.codes, groups.levels, threads);
+    });
+    add_proportional_odds(outcome);
+    extras.add_comparison(outcome, [&] { return comparison(); });
+  }
+
+  void add_quantile_residuals(Outcome& outcome) const {
+    if (!arguments_.quantile_residuals) return;
+    const QuantileResiduals residuals =
+        quantile_residuals(design_, fit_, Seed{arguments_.common->seed});
+    outcome.result.set("quantile_residuals", report::to_json(residuals));
+    outcome.text += report::quantile_residuals_text(residuals);
   }
 
   /// On which scales responses are given beside the linear predictor, and what the members are
@@ -226,14 +210,12 @@ class FamilyFit {
     return all;
   }
 
-  void add_means(Outcome& outcome) const {
+  /// Beside the means of the linear predictor.
+  void add_response_means(Outcome& outcome) const {
     if (arguments_.means.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.means, "--means");
-    const MarginalMeans means =
-        marginal_means(design_, fit_.fixed, inference_, clause.first, clause.by);
-    Json rows = report::means_json(means);
-    Json differences = report::mean_differences_json(means);
-    outcome.text += report::means_text(means);
+    Json rows = outcome.result.at("means");
+    Json differences = outcome.result.at("mean_differences");
     for (const Scale& scale : scales()) {
       const ResponseMeans responses =
           response_means(design_, fit_, clause.first, clause.by, scale.options);
@@ -245,15 +227,11 @@ class FamilyFit {
     outcome.result.set("mean_differences", differences);
   }
 
-  void add_slopes(Outcome& outcome) const {
+  /// Beside the slopes of the linear predictor.
+  void add_response_slopes(Outcome& outcome) const {
     if (arguments_.slopes.empty()) return;
     const ByClause clause = parse_by_clause(arguments_.slopes, "--slopes");
-    const double level = arguments_.common->level;
-    const SimpleSlopes slopes = simple_slopes(design_, fit_.fixed, inference_, clause.first,
-                                              clause.by, clause.values, level);
-    Json rows = report::slopes_json(slopes);
-    if (slopes.region) outcome.result.set("johnson_neyman", report::to_json(*slopes.region));
-    outcome.text += report::slopes_text(slopes, clause.first, clause.by, level);
+    Json rows = outcome.result.at("slopes");
     for (const Scale& scale : scales()) {
       const std::vector<ResponseContrast> responses =
           response_slopes(design_, fit_, clause.first, clause.by, clause.values, scale.options);
@@ -263,16 +241,14 @@ class FamilyFit {
     outcome.result.set("slopes", rows);
   }
 
-  void add_predictions(Outcome& outcome) const {
+  void add_predictions(Outcome& outcome, const PredictOptions& options) const {
     if (arguments_.predict.empty()) return;
-    const double level = arguments_.common->level;
+    const double level = options.confidence_level;
     const Table rows = load_further_table(*arguments_.common, arguments_.predict);
-    const Predictions linear = predict(
-        design_, fit_, rows, {.population = arguments_.population, .confidence_level = level});
-    Json predictions = report::to_json(linear);
+    Json predictions = report::to_json(predict(design_, fit_, rows, options));
     const ResponsePredictions responses =
-        arguments_.population ? predict_response(design_, fit_, rows, {Averaging::none, level})
-                              : predict_conditional_response(design_, fit_, rows, level);
+        options.population ? predict_response(design_, fit_, rows, {Averaging::none, level})
+                           : predict_conditional_response(design_, fit_, rows, level);
     predictions = report::with_predictions(predictions, "response", responses);
     if (arguments_.averaged)
       predictions = report::with_predictions(
@@ -281,30 +257,19 @@ class FamilyFit {
     show(outcome, "predictions", "Predictions (linear predictor, then response)", predictions);
   }
 
-  void add_influence(Outcome& outcome) const {
-    if (arguments_.influence.empty()) return;
-    const Factor groups = influence_groups(arguments_, design_, table_);
-    const std::vector<LevelInfluence> influence =
-        deletion_influence(design_, fit_, groups.codes, groups.levels, arguments_.common->threads);
-    show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
-         report::to_json(influence, fit_.fixed.terms));
+  void add_proportional_odds(Outcome& outcome) const {
+    if (!arguments_.proportional_odds) return;
+    const std::vector<OrdinalTermTest> tests =
+        ordinal_term_tests(design_, fit_, arguments_.common->threads);
+    outcome.result.set("proportional_odds", report::to_json(tests));
+    outcome.text += report::ordinal_tests_text(tests);
   }
 
-  void add_comparison(Outcome& outcome) const {
-    if (arguments_.proportional_odds) {
-      const std::vector<OrdinalTermTest> tests =
-          ordinal_term_tests(design_, fit_, arguments_.common->threads);
-      outcome.result.set("proportional_odds", report::to_json(tests));
-      outcome.text += report::ordinal_tests_text(tests);
-    }
-    if (arguments_.against.empty()) return;
+  [[nodiscard]] LikelihoodRatioTest comparison() const {
     const FamilyDesign other =
         make_family_design(arguments_, parse_formula(arguments_.against), table_);
     require_same_rows(design_, other.design);
-    const LikelihoodRatioTest test =
-        likelihood_ratio_test(fit_, fit_generalized_model(other.design, other.options));
-    outcome.result.set("likelihood_ratio", report::to_json(test));
-    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
+    return likelihood_ratio_test(fit_, fit_generalized_model(other.design, other.options));
   }
 
   const FitArguments& arguments_;

@@ -40,26 +40,14 @@ class StructuredFit {
       summary.intervals = profile_intervals(model_.design, model_.structure,
                                             arguments_.common->level, arguments_.common->threads);
     } else if (arguments_.ci == "boot") {
-      summary.intervals = bootstrap().intervals;
+      take_bootstrap(summary, parametric_bootstrap(model_.design, model_.structure, fit_,
+                                                   Seed{arguments_.common->seed},
+                                                   bootstrap_options(arguments_)));
     }
     Outcome outcome =
         outcome_of(report::to_json(summary, fit_), report::residual_text(summary, fit_),
                    summary.warnings, table_, model_.design);
-    const FitExtras extras(arguments_, model_.design, fit_.fit, inference_);
-    extras.add(outcome, fit_.fitted);
-    if (arguments_.fitted) outcome.result.set("normalized_residuals", Json(fit_.normalized));
-    extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& options) {
-      const Predictions predictions =
-          predict(model_.design, model_.structure, fit_, rows, options, inference_.covariance());
-      if (predictions.standard_error.array().isNaN().any() && !options.population)
-        outcome.warnings.push_back(
-            "--predict: rows without a standard error miss a variable, or residual groups meet "
-            "several levels of a random term; --population needs no random effects");
-      return predictions;
-    });
-    add_simulations(outcome);
-    add_influence(outcome);
-    add_comparison(outcome);
+    add_extras(outcome);
     return outcome;
   }
 
@@ -79,37 +67,35 @@ class StructuredFit {
                             kenward_roger_adjustment(model_.design, model_.structure, fit_), level);
     return FixedInference(fit_.fit, parse_degrees_of_freedom(arguments_.df).value(), level);
   }
-  [[nodiscard]] MixedBootstrap bootstrap() const {
-    const CommonOptions& common = *arguments_.common;
-    return parametric_bootstrap(model_.design, model_.structure, fit_, Seed{common.seed},
-                                {.replicates = arguments_.replicates,
-                                 .confidence_level = common.level,
-                                 .threads = common.threads,
-                                 .progress = progress_bar(common, "Bootstrap")});
-  }
 
-  void add_simulations(Outcome& outcome) const {
-    if (arguments_.simulate == 0) return;
-    const Eigen::MatrixXd responses = simulate_responses(
-        model_.design, model_.structure, fit_, Seed{arguments_.common->seed}, arguments_.simulate);
-    outcome.result.set("simulations", Json(Eigen::MatrixXd(responses.transpose())));
-  }
-
-  void add_influence(Outcome& outcome) const {
-    if (arguments_.influence.empty()) return;
-    const Factor groups = influence_groups(arguments_, model_.design, table_);
-    const Json influence =
-        report::to_json(deletion_influence(model_.design, model_.structure, fit_, groups.codes,
-                                           groups.levels, arguments_.common->threads),
-                        fit_.fit.fixed.terms);
-    outcome.result.set("influence", influence);
-    outcome.text += "\nInfluence of the levels of " + arguments_.influence + "\n" +
-                    report::plain_text(influence);
+  void add_extras(Outcome& outcome) const {
+    const FitExtras extras(arguments_, model_.design, fit_.fit, inference_);
+    extras.add_random_effects(outcome);
+    extras.add_fitted(outcome, fit_.fitted);
+    if (arguments_.fitted) outcome.result.set("normalized_residuals", Json(fit_.normalized));
+    extras.add_simulations(outcome, [&](Seed seed, Index n) {
+      return simulate_responses(model_.design, model_.structure, fit_, seed, n);
+    });
+    extras.add_predictions(outcome, [&](const Table& rows, const PredictOptions& options) {
+      const Predictions predictions =
+          predict(model_.design, model_.structure, fit_, rows, options, inference_.covariance());
+      if (predictions.standard_error.array().isNaN().any() && !options.population)
+        outcome.warnings.push_back(
+            "--predict: rows without a standard error miss a variable, or residual groups meet "
+            "several levels of a random term; --population needs no random effects");
+      return predictions;
+    });
+    extras.add_influence(outcome, table_, [&](const Factor& groups, int threads) {
+      return deletion_influence(model_.design, model_.structure, fit_, groups.codes, groups.levels,
+                                threads);
+    });
+    extras.add_comparison(outcome, [&] { return comparison(); });
+    extras.add_means(outcome);
+    extras.add_slopes(outcome);
   }
 
   /// Different fixed effects can only be compared by ML.
-  void add_comparison(Outcome& outcome) const {
-    if (arguments_.against.empty()) return;
+  [[nodiscard]] LikelihoodRatioTest comparison() const {
     const PreparedStructure other = prepared(parse_formula(arguments_.against));
     require_same_rows(model_.design, other.design);
     const auto fitted_by = [&](Criterion by, const PreparedStructure& model) {
@@ -120,9 +106,7 @@ class StructuredFit {
     const Criterion by = same_fixed ? criterion() : Criterion::ml;
     if (by != criterion()) second = fitted_by(by, other);
     const ResidualFit first = by == criterion() ? fit_ : fitted_by(by, model_);
-    const LikelihoodRatioTest test = likelihood_ratio_test(first.fit, second.fit);
-    outcome.result.set("likelihood_ratio", report::to_json(test));
-    outcome.text += report::likelihood_ratio_text(test, arguments_.against);
+    return likelihood_ratio_test(first.fit, second.fit);
   }
 
   const FitArguments& arguments_;
