@@ -2,31 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include "support/temporary_file.hpp"
 #include <string>
 
 namespace rapport {
 namespace {
 
-/// A file that is gone with the test.
-class CsvFile {
- public:
-  explicit CsvFile(const std::string& text)
-      : path_((std::filesystem::temp_directory_path() /
-               ("rapport_csv_stream_" + std::to_string(std::hash<std::string>()(text)) + ".csv"))
-                  .string()) {
-    std::ofstream(path_, std::ios::binary) << text;
-  }
-  ~CsvFile() { std::filesystem::remove(path_); }
-  CsvFile(const CsvFile&) = delete;
-  CsvFile& operator=(const CsvFile&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using testing_support::TemporaryFile;
 
 std::string patients(Index n) {
   std::string text = "\xEF\xBB\xBF\nid,arm,note,score\r\n";
@@ -38,7 +20,7 @@ std::string patients(Index n) {
 }
 
 TEST(CsvStream, GivesTheRowsOfTheWholeFile) {
-  const CsvFile file(patients(200));
+  const TemporaryFile file("stream.csv", patients(200));
   const Table whole = read_csv(file.path());
   CsvStream stream(file.path(), {}, 600);
   Index row = 0;
@@ -58,7 +40,7 @@ TEST(CsvStream, GivesTheRowsOfTheWholeFile) {
 }
 
 TEST(CsvStream, GivesRowsAgainThatWereKeptBack) {
-  const CsvFile file(patients(100));
+  const TemporaryFile file("stream.csv", patients(100));
   CsvStream stream(file.path(), {}, 500);
   double expected = 0;
   while (const std::optional<Table> piece = stream.next()) {
@@ -73,7 +55,7 @@ TEST(CsvStream, GivesRowsAgainThatWereKeptBack) {
 TEST(CsvStream, StartsAgainWithTextWhereNumbersEnd) {
   std::string text = "id,code\n";
   for (int i = 0; i < 300; ++i) text += std::to_string(i) + "," + std::to_string(i % 4) + "\n";
-  const CsvFile file(text + "300,x\n");
+  const TemporaryFile file("stream.csv", text + "300,x\n");
   CsvStream stream(file.path(), {}, 500);
   Index rows = 0;
   try {

@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temporary_file.hpp"
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
@@ -175,12 +174,9 @@ TEST(Csv, ANameThatStartsLikeAByteOrderMarkSurvives) {
 }
 
 TEST(Csv, ReadsAFile) {
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / "rapport_csv_test.csv";
-  std::ofstream(path) << "a,b\n1,x\n";
-  const Table table = read_csv(path.string());
-  std::filesystem::remove(path);
-  EXPECT_EQ(table.origin().file, path.string());
+  const testing_support::TemporaryFile file("read.csv", "a,b\n1,x\n");
+  const Table table = read_csv(file.path());
+  EXPECT_EQ(table.origin().file, file.path());
   EXPECT_EQ(table.rows(), 1);
 }
 

@@ -1,9 +1,8 @@
-#include "support/program.hpp"
-
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include "support/program.hpp"
+#include "support/temporary_file.hpp"
+#include <gmock/gmock.h>
 
 namespace rapport {
 namespace {
@@ -12,6 +11,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 const std::string folder = RAPPORT_TEST_DATA "/agree/";
 const std::string ratings = folder + "ratings.csv";
@@ -23,26 +23,10 @@ ProgramRun agree(std::vector<std::string> arguments) {
   return run_program(arguments);
 }
 
-/// A file that is gone when the test ends.
-class Scratch {
- public:
-  Scratch(const std::string& name, const std::string& content)
-      : path_(testing::TempDir() + "/" + name) {
-    std::ofstream(path_) << content;
-  }
-  ~Scratch() { std::remove(path_.c_str()); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 const std::string wide = "a,b\n1,1\n2,2\n3,2\n1,\n2,2\n3,3\n";
 
 TEST(AgreeCommand, EveryCoefficientAnswers) {
-  const Scratch two("agree_two.csv", wide);
+  const TemporaryFile two("two.csv", wide);
   for (const char* coefficient :
        {"cohen", "light", "fleiss", "conger", "scott", "brennan-prediger", "gwet", "krippendorff",
         "percent", "ccc", "bland-altman", "kendall-w", "robinson-a", "stuart-maxwell", "bhapkar",
@@ -55,11 +39,11 @@ TEST(AgreeCommand, EveryCoefficientAnswers) {
 
 // The three layouts say the same.
 TEST(AgreeCommand, LayoutsAgree) {
-  const Scratch table("agree_wide.csv", wide);
-  const Scratch rows(
-      "agree_long.csv",
+  const TemporaryFile table("wide.csv", wide);
+  const TemporaryFile rows(
+      "long.csv",
       "s,r,y\n1,a,1\n1,b,1\n2,a,2\n2,b,2\n3,a,3\n3,b,2\n4,a,1\n5,a,2\n5,b,2\n6,a,3\n6,b,3\n");
-  const Scratch counts("agree_counts.csv", "1,2,3\n2,0,0\n0,2,0\n0,1,1\n1,0,0\n0,2,0\n0,0,2\n");
+  const TemporaryFile counts("counts.csv", "1,2,3\n2,0,0\n0,2,0\n0,1,1\n1,0,0\n0,2,0\n0,0,2\n");
   for (const char* coefficient : {"gwet", "fleiss", "krippendorff"}) {
     const double a =
         agree({coefficient, table.path(), "--raters", "a,b"}).result().at("estimate").number();
@@ -76,8 +60,8 @@ TEST(AgreeCommand, LayoutsAgree) {
 }
 
 TEST(AgreeCommand, WeightsFromAFile) {
-  const Scratch table("agree_weighted.csv", wide);
-  const Scratch weights("agree_weights.csv", "1,2,3\n1,0.5,0\n0.5,1,0.5\n0,0.5,1\n");
+  const TemporaryFile table("weighted.csv", wide);
+  const TemporaryFile weights("weights.csv", "1,2,3\n1,0.5,0\n0.5,1,0.5\n0,0.5,1\n");
   const Json named =
       agree({"cohen", table.path(), "--raters", "a,b", "--weights", "linear"}).result();
   const Json read =
@@ -102,7 +86,7 @@ double alpha_of_pairs(const std::vector<std::vector<double>>& between, std::size
 // Three passages, two coders: {a,b} {a}; {} {}; {b,c} {c,a}. Distances by hand; α by its
 // definition.
 TEST(AgreeCommand, SetsOfLabels) {
-  const Scratch cells("agree_labels.csv", "x,y\na| b,a\n|,|\nb|c,c|a\nc,\n");
+  const TemporaryFile cells("labels.csv", "x,y\na| b,a\n|,|\nb|c,c|a\nc,\n");
   const double h = 0.5, t = 2.0 / 3, u = 1;
   const std::vector<std::vector<double>> jaccard = {{0, h, u, u, t, t}, {h, 0, u, u, u, h},
                                                     {u, u, 0, 0, u, u}, {u, u, 0, 0, u, u},
@@ -116,14 +100,14 @@ TEST(AgreeCommand, SetsOfLabels) {
   EXPECT_EQ(a.at("labels").items().size(), 3U);
   EXPECT_EQ(a.at("units").number(), 3);
   EXPECT_EQ(a.at("omitted").number(), 1);
-  const Scratch rows("agree_labels_long.csv",
-                     "p,r,c\n1,x,b;a\n1,y,a\n2,x,;\n2,y,;\n3,x,c;b\n3,y,a;c\n4,x,c\n");
+  const TemporaryFile rows("labels_long.csv",
+                           "p,r,c\n1,x,b;a\n1,y,a\n2,x,;\n2,y,;\n3,x,c;b\n3,y,a;c\n4,x,c\n");
   const Json m = agree({"krippendorff", rows.path(), "--subject", "p", "--rater", "r", "--rating",
                         "c", "--metric", "masi", "--label-separator", ";", "--separator", ","})
                      .result();
   EXPECT_NEAR(m.at("estimate").number(), alpha_of_pairs(masi, 3), 1e-14);
   // Single labels are nominal categories.
-  const Scratch single("agree_single.csv", wide);
+  const TemporaryFile single("single.csv", wide);
   const ProgramRun plain =
       agree({"krippendorff", single.path(), "--raters", "a,b", "--metric", "masi"});
   EXPECT_THAT(plain.err, HasSubstr("--label-separator"));
@@ -141,8 +125,8 @@ TEST(AgreeCommand, SetsOfLabels) {
 // Two occasions of three persons, the second 10 higher: within occasions x is 1 2 3 and y 1 3 2, so
 // Σ (x − y)² = 4 and chance gives 2 × (2 + 2) = 8; over all rows chance adds 2 × 6 × 25.
 TEST(AgreeCommand, ConcordanceOfRepeatedMeasures) {
-  const Scratch rows("agree_repeated.csv",
-                     "p,t,x,y\n1,1,1,1\n2,1,2,3\n3,1,3,2\n1,2,11,11\n2,2,12,13\n3,2,13,12\n");
+  const TemporaryFile rows("repeated.csv",
+                           "p,t,x,y\n1,1,1,1\n2,1,2,3\n3,1,3,2\n1,2,11,11\n2,2,12,13\n3,2,13,12\n");
   const auto estimate = [&](std::vector<std::string> more) {
     std::vector<std::string> all = {"ccc", rows.path(), "--raters", "x,y"};
     all.insert(all.end(), more.begin(), more.end());
@@ -190,7 +174,7 @@ TEST(AgreeCommand, GeneralizabilityOverItems) {
           rows += std::to_string((7 * s + 3 * r * r + 5 * o * s + 2 * i * r + s * r * o * i) % 11);
           rows += "\n";
         }
-  const Scratch file("agree_items.csv", rows);
+  const TemporaryFile file("items.csv", rows);
   const std::vector<std::string> study = {"gtheory", file.path(), "--subject", "s",      "--rater",
                                           "r",       "--rating",  "y",         "--item", "i"};
   const auto with = [&](std::vector<std::string> more) {
@@ -228,7 +212,7 @@ TEST(AgreeCommand, RefusesWhatItCannotDo) {
     int status;
     const char* named;
   };
-  const Scratch text("agree_text.csv", "a,b\nyes,no\nno,maybe\nyes,yes\n");
+  const TemporaryFile text("text.csv", "a,b\nyes,no\nno,maybe\nyes,yes\n");
   for (const Refusal& r :
        {Refusal{{"kohen", ratings, "--raters", "r1,r2"}, 2, "kohen"},
         Refusal{{"cohen", text.path(), "--raters", "a,b", "--categories", "no,yes"}, 1, "maybe"},

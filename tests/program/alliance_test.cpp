@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
+#include "support/temporary_file.hpp"
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -14,6 +15,7 @@ namespace {
 using testing::HasSubstr;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 const std::string panel = RAPPORT_TEST_DATA "/alliance/simulated_panel.csv";
 
@@ -25,10 +27,6 @@ std::vector<std::string> alliance(const std::vector<std::string>& options) {
       "wai_therapist", "--dropout",  "dropped"};
   all.insert(all.end(), options.begin(), options.end());
   return all;
-}
-
-std::filesystem::path scratch(const std::string& name) {
-  return std::filesystem::temp_directory_path() / ("rapport_study_" + name);
 }
 
 /// The part of a result that a path such as "models.by_session" or "pairs.0" names.
@@ -93,26 +91,24 @@ int run_every_command(const Json& result, const std::filesystem::path& folder) {
 }
 
 TEST(AllianceCommand, EveryCommandOfAStudyGivesItsNumbers) {
-  const std::filesystem::path folder = scratch("tables");
-  const ProgramRun run = run_program(alliance({"--format", "json", "--tables", folder.string()}));
+  const TemporaryFile folder("tables");
+  const ProgramRun run = run_program(alliance({"--format", "json", "--tables", folder.path()}));
   ASSERT_EQ(run.status, 0) << run.err;
-  EXPECT_GE(run_every_command(run.result(), folder), 30);
+  EXPECT_GE(run_every_command(run.result(), folder.path()), 30);
   EXPECT_GE(run.result().at("models").members().size(), 15U);
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AllianceCommand, SoDoTheCommandsOfAStudyWithTimesLogSessionsAndAnObserver) {
-  const std::filesystem::path folder = scratch("tables_time");
+  const TemporaryFile folder("tables_time");
   const ProgramRun timed =
       run_program(alliance({"--let", "day = 7 * session + 3 * (session > 4)", "--let",
                             "observed = (wai_client + 2 * wai_therapist) / 3 + phq9 / 9", "--time",
                             "day", "--rater", "observer=observed", "--session-scale", "log",
-                            "--level", "0.9", "--format", "json", "--tables", folder.string()}));
+                            "--level", "0.9", "--format", "json", "--tables", folder.path()}));
   ASSERT_EQ(timed.status, 0) << timed.err;
-  EXPECT_GE(run_every_command(timed.result(), folder), 40);
+  EXPECT_GE(run_every_command(timed.result(), folder.path()), 40);
   const Json lagged = timed.result().at("lagged").at("alliance_to_outcome_in_time");
   EXPECT_EQ(lagged.at("median_gap").number(), 7);
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AllianceCommand, ResultsDoNotDependOnTheThreads) {
@@ -122,17 +118,16 @@ TEST(AllianceCommand, ResultsDoNotDependOnTheThreads) {
 }
 
 TEST(AllianceCommand, WritesAPage) {
-  const std::filesystem::path page = scratch("page.html");
-  const ProgramRun run = run_program(alliance({"--report", page.string()}));
+  const TemporaryFile page("page.html");
+  const ProgramRun run = run_program(alliance({"--report", page.path()}));
   ASSERT_EQ(run.status, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("Within patients"));
-  std::ifstream file(page);
+  std::ifstream file(page.path());
   std::stringstream text;
   text << file.rdbuf();
   EXPECT_NE(text.str().find("</html>"), std::string::npos);
   EXPECT_NE(text.str().find("--therapist-alliance"), std::string::npos)
       << "the command stands in the footer";
-  std::filesystem::remove(page);
 }
 
 TEST(AllianceCommand, TakesTimesForSessionsAndOneOfRepeatedRows) {

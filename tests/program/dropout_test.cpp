@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
+#include "support/temporary_file.hpp"
 #include <gmock/gmock.h>
 
 namespace rapport {
@@ -9,6 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 ProgramRun dropout(std::vector<std::string> more) {
   std::vector<std::string> arguments = {
@@ -33,16 +35,14 @@ TEST(DropoutCommand, GivesHazardAndRetention) {
 }
 
 TEST(DropoutCommand, TheRowsAtRiskGiveTheSameHazardByFit) {
-  const std::string file =
-      (std::filesystem::temp_directory_path() / "rapport_person_period.csv").string();
+  const TemporaryFile file("person_period.csv");
   const ProgramRun run = dropout({"--planned", "12", "--link", "cloglog", "--frailty", "patient",
-                                  "--person-period", file, "--format", "json"});
+                                  "--person-period", file.path(), "--format", "json"});
   ASSERT_EQ(run.status, 0) << run.err;
   const Json hazard = run.result().at("hazard");
   const ProgramRun fit =
-      run_program({"fit", hazard.at("formula").string(), file, "--family", "binomial", "--link",
-                   "cloglog", "--agq", "15", "--format", "json"});
-  std::filesystem::remove(file);
+      run_program({"fit", hazard.at("formula").string(), file.path(), "--family", "binomial",
+                   "--link", "cloglog", "--agq", "15", "--format", "json"});
   ASSERT_EQ(fit.status, 0) << fit.err;
   const Json effects = fit.result().at("fixed_effects");
   for (std::size_t k = 0; k < effects.items().size(); ++k)

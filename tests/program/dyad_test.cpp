@@ -1,10 +1,9 @@
-#include "support/program.hpp"
-
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/program.hpp"
+#include "support/temporary_file.hpp"
 #include <cmath>
-#include <fstream>
+#include <gmock/gmock.h>
 
 namespace rapport {
 namespace {
@@ -13,6 +12,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 const std::string folder = RAPPORT_TEST_DATA "/agree/";
 const std::string dyads = folder + "dyads.csv";
@@ -89,17 +89,16 @@ TEST(DyadCommand, Convergence) {
 
 // By hand; a row a family and a row a rating say the same.
 TEST(DyadCommand, SplitAlliance) {
-  const std::string wide = testing::TempDir() + "/families.csv";
-  const std::string rows = testing::TempDir() + "/families_long.csv";
-  std::ofstream(wide) << "family,mother,father,child\nA,1,5,\nB,4,4,4\nC,,2,\n";
-  std::ofstream(rows)
-      << "f,m,r\nA,mother,1\nA,father,5\nB,mother,4\nB,father,4\nB,child,4\nC,father,2\n";
-  const Json named = dyad({"split-alliance", wide, "--members", "mother,father,child", "--group",
-                           "family", "--threshold", "4"})
+  const TemporaryFile wide("families.csv", "family,mother,father,child\nA,1,5,\nB,4,4,4\nC,,2,\n");
+  const TemporaryFile rows(
+      "families_long.csv",
+      "f,m,r\nA,mother,1\nA,father,5\nB,mother,4\nB,father,4\nB,child,4\nC,father,2\n");
+  const Json named = dyad({"split-alliance", wide.path(), "--members", "mother,father,child",
+                           "--group", "family", "--threshold", "4"})
                          .result();
   EXPECT_EQ(named.at("split").number(), 0);  // the range of A is 4, not above it
   const Json result =
-      dyad({"split-alliance", wide, "--members", "mother,father,child", "--group", "family"})
+      dyad({"split-alliance", wide.path(), "--members", "mother,father,child", "--group", "family"})
           .result();
   // Σ = 20, Σ² = 78: variance (78 − 400/6) / 5
   EXPECT_NEAR(result.at("threshold").number(), std::sqrt((78 - 400.0 / 6) / 5), 1e-14);
@@ -111,7 +110,8 @@ TEST(DyadCommand, SplitAlliance) {
   EXPECT_NEAR(first.at("sd").number(), std::sqrt(8.0), 1e-14);
   EXPECT_TRUE(row(result, "groups", 2).at("sd").is_null());
   const Json stacked =
-      dyad({"split-alliance", rows, "--group", "f", "--member", "m", "--rating", "r"}).result();
+      dyad({"split-alliance", rows.path(), "--group", "f", "--member", "m", "--rating", "r"})
+          .result();
   EXPECT_EQ(stacked.dump(), result.dump());
 }
 

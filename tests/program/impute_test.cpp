@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
+#include "support/temporary_file.hpp"
 #include <gmock/gmock.h>
 
 namespace rapport {
@@ -9,6 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 ProgramRun impute(std::vector<std::string> more) {
   std::vector<std::string> arguments = {
@@ -49,12 +51,11 @@ TEST(ImputeCommand, IsTheSameForAnyNumberOfThreads) {
 }
 
 TEST(ImputeCommand, SavesCompletedTables) {
-  const std::string folder = (std::filesystem::temp_directory_path() / "rapport_imputed").string();
-  const ProgramRun run = impute({"--save", folder});
+  const TemporaryFile folder("imputed");
+  const ProgramRun run = impute({"--save", folder.path()});
   ASSERT_EQ(run.status, 0) << run.err;
-  const ProgramRun fit = run_program(
-      {"fit", "wai_therapist ~ 1 + (1 | patient)", folder + "/imputed_4.csv", "--format", "json"});
-  std::filesystem::remove_all(folder);
+  const ProgramRun fit = run_program({"fit", "wai_therapist ~ 1 + (1 | patient)",
+                                      folder.path() + "/imputed_4.csv", "--format", "json"});
   ASSERT_EQ(fit.status, 0) << fit.err;
   EXPECT_THAT(fit.out, HasSubstr("\"observations\": 1155"));
 }

@@ -2,7 +2,7 @@
 
 #include "alliance/meta_reference.hpp"
 #include "support/program.hpp"
-#include <filesystem>
+#include "support/temporary_file.hpp"
 #include <fstream>
 #include <gmock/gmock.h>
 #include <sstream>
@@ -14,6 +14,7 @@ using test::metafor;
 using testing::HasSubstr;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 const std::string molloy = test::meta_path("molloy2014.csv");
 const std::string assink = test::meta_path("assink2016.csv");
@@ -54,17 +55,15 @@ TEST(MetaCommand, FitsSeveralOutcomes) {
 }
 
 TEST(MetaCommand, WritesAPageWithThePictures) {
-  const std::filesystem::path page =
-      std::filesystem::temp_directory_path() / "rapport_meta_page.html";
+  const TemporaryFile page("meta.html");
   const ProgramRun run = run_program(
-      {"meta", molloy, "--r", "ri", "--n", "ni", "--label", "authors", "--report", page.string()});
+      {"meta", molloy, "--r", "ri", "--n", "ni", "--label", "authors", "--report", page.path()});
   ASSERT_EQ(run.status, 0) << run.err;
   std::stringstream html;
-  html << std::ifstream(page).rdbuf();
+  html << std::ifstream(page.path()).rdbuf();
   EXPECT_THAT(html.str(), HasSubstr("Pooled r = 0.15"));
   EXPECT_THAT(html.str(), HasSubstr("trim and fill adds 2 effects on the left"));
   EXPECT_THAT(html.str(), HasSubstr("stands out most in heterogeneity"));
-  std::filesystem::remove(page);
 }
 
 TEST(MetaCommand, RefusesWithTheRightStatus) {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
-#include <cstdio>
+#include "support/temporary_file.hpp"
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -13,22 +13,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing_support::ProgramRun;
 using testing_support::run_program;
-
-/// A file that is gone after the test.
-class TemporaryFile {
- public:
-  TemporaryFile(const std::string& name, const std::string& content)
-      : path_(std::filesystem::temp_directory_path() / ("rapport_reading_" + name)) {
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using testing_support::TemporaryFile;
 
 /// Descriptives of a small study, which show what was read.
 ProgramRun study(const std::string& path, std::vector<std::string> options = {}) {
@@ -144,11 +129,10 @@ TEST(Reading, EveryRefusalNamesTheFile) {
 
 TEST(Reading, NothingIsWrittenOnFailure) {
   const TemporaryFile file("failure.csv", "p,s,a,y\nP1,1,3,4\n");
-  const auto target = std::filesystem::temp_directory_path() / "rapport_reading_output.json";
-  std::filesystem::remove(target);
-  EXPECT_EQ(study(file.path(), {"--output", target.string()}).status, 1);
-  EXPECT_FALSE(std::filesystem::exists(target));
-  EXPECT_FALSE(std::filesystem::exists(target.string() + ".part"));
+  const TemporaryFile target("output.json");
+  EXPECT_EQ(study(file.path(), {"--output", target.path()}).status, 1);
+  EXPECT_FALSE(std::filesystem::exists(target.path()));
+  EXPECT_FALSE(std::filesystem::exists(target.path() + ".part"));
 }
 
 TEST(Reading, OutputGoesToAFileWhole) {

@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
-#include <fstream>
+#include "support/temporary_file.hpp"
+#include <deque>
 #include <gmock/gmock.h>
 
 /// What a hurried or unlucky user types or feeds: it is refused in words, or warned of.
@@ -12,14 +13,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 class Refusal : public testing::Test {
  protected:
-  std::string file(const std::string& name, const std::string& content) {
-    const std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::string path = testing::TempDir() + "/refusal_" + test + "_" + name;
-    std::ofstream(path) << content;
-    return path;
+  const std::string& file(const std::string& name, const std::string& content) {
+    return files_.emplace_back(name, content).path();
   }
 
   void expect(const std::vector<std::string>& arguments, int status, const std::string& names) {
@@ -29,6 +28,7 @@ class Refusal : public testing::Test {
     EXPECT_THAT(run.err, HasSubstr(names));
   }
 
+  std::deque<TemporaryFile> files_;
   const std::string data = file("data.csv",
                                 "p,s,a,b,y\n1,1,1,2,3\n1,2,2,2,4\n2,1,4,3,1\n2,2,5,4,2\n3,1,3,1,5\n"
                                 "3,2,2,5,4\n4,1,4,4,2\n4,2,1,1,3\n");

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "support/program.hpp"
-#include <fstream>
+#include "support/temporary_file.hpp"
 #include <gmock/gmock.h>
 
 namespace rapport {
@@ -11,6 +11,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing_support::ProgramRun;
 using testing_support::run_program;
+using testing_support::TemporaryFile;
 
 const std::string folder = RAPPORT_TEST_DATA "/score/";
 const std::string panel = RAPPORT_TEST_DATA "/../../examples/data/simulated_wai_s.csv";
@@ -18,12 +19,6 @@ const std::string panel = RAPPORT_TEST_DATA "/../../examples/data/simulated_wai_
 ProgramRun json(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--format", "json"});
   return run_program(arguments);
-}
-
-std::string write(const std::string& name, const std::string& content) {
-  std::string path = testing::TempDir() + "/" + name;
-  std::ofstream(path) << content;
-  return path;
 }
 
 void expect_refusal(const std::vector<std::string>& arguments, int status,
@@ -66,55 +61,56 @@ TEST(ScoreCommands, AnswerOnAPanelOfSessions) {
 }
 
 TEST(ScoreCommands, TakeAKeyOfOnesOwn) {
-  const std::string key = write(
+  const TemporaryFile key(
       "own_key.json",
       R"({"name": "own", "citation": "us", "items": 3, "range": [1, 5], "reversed": [2], "score": "mean"})");
-  const std::string data = write("own_key.csv", "own_1,own_2,own_3\n1,5,1\n5,1,5\n");
-  const ProgramRun run = json({"score", data, "--key", key});
+  const TemporaryFile data("own_key.csv", "own_1,own_2,own_3\n1,5,1\n5,1,5\n");
+  const ProgramRun run = json({"score", data.path(), "--key", key.path()});
   ASSERT_EQ(run.status, 0) << run.err;
   EXPECT_EQ(run.result().at("rows").items()[0].at("total").number(), 1);
   EXPECT_EQ(run.result().at("rows").items()[1].at("total").number(), 5);
-  const ProgramRun shown = json({"instruments", "--key", key});
+  const ProgramRun shown = json({"instruments", "--key", key.path()});
   EXPECT_EQ(shown.result().at("instruments").items()[0].at("reversed").items()[0].number(), 2);
-  const std::string bad =
-      write("bad_key.json",
-            R"({"name": "own", "citation": "us", "items": 3, "range": [1, 5], "reversed": [4]})");
-  expect_refusal({"instruments", "--key", bad}, 1, "bad_key.json: reversed[0] is 4");
+  const TemporaryFile bad(
+      "bad_key.json",
+      R"({"name": "own", "citation": "us", "items": 3, "range": [1, 5], "reversed": [4]})");
+  expect_refusal({"instruments", "--key", bad.path()}, 1, "bad_key.json: reversed[0] is 4");
 }
 
 TEST(ScoreCommands, RefusalsSayWhatAndWhere) {
-  const std::string data = write("scores.csv", "a,b,c\n1,2,3\n4,9,5\n1,,2\n");
-  expect_refusal({"score", data, "--items", "a,b,c", "--range", "1:5"}, 1,
+  const TemporaryFile data("scores.csv", "a,b,c\n1,2,3\n4,9,5\n1,,2\n");
+  expect_refusal({"score", data.path(), "--items", "a,b,c", "--range", "1:5"}, 1,
                  "scores.csv:3: column \"b\": 9 is outside 1..5");
-  expect_refusal({"score", data, "--items", "a,b,c", "--missing", "fail"}, 1,
+  expect_refusal({"score", data.path(), "--items", "a,b,c", "--missing", "fail"}, 1,
                  "scores.csv:4: column \"b\"");
-  expect_refusal({"score", data, "--items", "a,d"}, 1, "\"d\"");
-  expect_refusal({"score", data, "--instrument", "wai-z"}, 2, "did you mean wai-s");
-  expect_refusal({"score", data, "--instrument", "arm-5"}, 2, "--accept-unverified");
-  expect_refusal({"score", data, "--items", "a,b", "--reverse", "c", "--range", "1:5"}, 2,
+  expect_refusal({"score", data.path(), "--items", "a,d"}, 1, "\"d\"");
+  expect_refusal({"score", data.path(), "--instrument", "wai-z"}, 2, "did you mean wai-s");
+  expect_refusal({"score", data.path(), "--instrument", "arm-5"}, 2, "--accept-unverified");
+  expect_refusal({"score", data.path(), "--items", "a,b", "--reverse", "c", "--range", "1:5"}, 2,
                  "--reverse");
-  expect_refusal({"score", data, "--items", "a,b", "--reverse", "a"}, 2, "--range");
-  expect_refusal({"score", data, "--items", "a,b", "--max-missing", "2"}, 2, "--max-missing");
-  expect_refusal({"score", data}, 2, "--items");
-  expect_refusal({"score", data, "--instrument", "shs", "--items", "a,b,c"}, 2, "--items");
-  expect_refusal({"reliability", data, "--items", "a"}, 1, "2 items");
-  expect_refusal({"change", data, "--pre", "a", "--post", "b", "--reliability", "0.8"}, 2,
+  expect_refusal({"score", data.path(), "--items", "a,b", "--reverse", "a"}, 2, "--range");
+  expect_refusal({"score", data.path(), "--items", "a,b", "--max-missing", "2"}, 2,
+                 "--max-missing");
+  expect_refusal({"score", data.path()}, 2, "--items");
+  expect_refusal({"score", data.path(), "--instrument", "shs", "--items", "a,b,c"}, 2, "--items");
+  expect_refusal({"reliability", data.path(), "--items", "a"}, 1, "2 items");
+  expect_refusal({"change", data.path(), "--pre", "a", "--post", "b", "--reliability", "0.8"}, 2,
                  "--higher-is");
-  expect_refusal(
-      {"change", data, "--pre", "a", "--post", "b", "--reliability", "1.8", "--higher-is", "worse"},
-      2, "--reliability");
-  expect_refusal({"change", data, "--pre", "a", "--post", "b", "--reliability", ".8", "--higher-is",
-                  "worse", "--method", "jd"},
+  expect_refusal({"change", data.path(), "--pre", "a", "--post", "b", "--reliability", "1.8",
+                  "--higher-is", "worse"},
+                 2, "--reliability");
+  expect_refusal({"change", data.path(), "--pre", "a", "--post", "b", "--reliability", ".8",
+                  "--higher-is", "worse", "--method", "jd"},
                  2, "did you mean jt");
-  expect_refusal({"sudden-gains", data, "--id", "a", "--sessions", "a,b,c", "--cutoff", "7"}, 1,
-                 "at least 4");
+  expect_refusal({"sudden-gains", data.path(), "--id", "a", "--sessions", "a,b,c", "--cutoff", "7"},
+                 1, "at least 4");
   expect_refusal({"instruments", "phq"}, 2, "phq-9");
 }
 
 TEST(ScoreCommands, ABlankItemIsAlwaysMissing) {
-  const std::string data = write("blanks.csv", "a,b\n1,\nNA,2\n , .\n");
+  const TemporaryFile data("blanks.csv", "a,b\n1,\nNA,2\n , .\n");
   const ProgramRun run =
-      json({"score", data, "--items", "a,b", "--range", "1:5", "--missing", "available"});
+      json({"score", data.path(), "--items", "a,b", "--range", "1:5", "--missing", "available"});
   ASSERT_EQ(run.status, 0) << run.err;
   const Json result = run.result();
   const auto& rows = result.at("rows").items();
@@ -142,20 +138,19 @@ TEST(ReliabilityCommand, ComparesPublishedAlphas) {
 }
 
 TEST(ReliabilityCommand, SetsRatersOfTheSamePersonsBesideEachOther) {
-  const std::string path =
-      write("rated.csv",
-            "p,r,a,b,c\n1,x,1,2,2\n1,y,2,2,1\n2,x,3,3,4\n2,y,2,4,1\n3,x,5,4,5\n"
-            "3,y,3,5,5\n4,x,2,2,1\n4,y,1,3,1\n5,x,4,5,5\n5,y,4,,4\n");
-  const ProgramRun run = json(
-      {"reliability", path, "--items", "a,b,c", "--range", "1:5", "--person", "p", "--rater", "r"});
+  const TemporaryFile path("rated.csv",
+                           "p,r,a,b,c\n1,x,1,2,2\n1,y,2,2,1\n2,x,3,3,4\n2,y,2,4,1\n3,x,5,4,5\n"
+                           "3,y,3,5,5\n4,x,2,2,1\n4,y,1,3,1\n5,x,4,5,5\n5,y,4,,4\n");
+  const ProgramRun run = json({"reliability", path.path(), "--items", "a,b,c", "--range", "1:5",
+                               "--person", "p", "--rater", "r"});
   ASSERT_EQ(run.status, 0) << run.err;
   const Json by_rater = run.result().at("by_rater");
   EXPECT_EQ(by_rater.at("n").number(), 4);
   EXPECT_EQ(by_rater.at("raters").items().size(), 2U);
   EXPECT_EQ(by_rater.at("items").items()[1].at("r_drop").members().size(), 2U);
-  expect_refusal({"reliability", path, "--items", "a,b,c", "--range", "1:5", "--rater", "r"}, 2,
-                 "--person");
-  expect_refusal({"reliability", path, "--items", "a,b,c", "--range", "1:5", "--person", "p",
+  expect_refusal({"reliability", path.path(), "--items", "a,b,c", "--range", "1:5", "--rater", "r"},
+                 2, "--person");
+  expect_refusal({"reliability", path.path(), "--items", "a,b,c", "--range", "1:5", "--person", "p",
                   "--rater", "r", "--retest", "1,2"},
                  2, "--retest");
 }

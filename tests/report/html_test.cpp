@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temporary_file.hpp"
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -72,17 +73,15 @@ TEST(PageText, BreaksParagraphsAtBlanks) {
 }
 
 TEST(WritePage, WritesAllOrNothing) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / "rapport_write_page_test";
-  std::filesystem::create_directories(folder);
-  const std::string path = (folder / "page.html").string();
+  const testing_support::TemporaryFile folder("pages");
+  std::filesystem::create_directories(folder.path());
+  const std::string path = folder.path() + "/page.html";
   write_file(path, "whole");
   std::stringstream read;
   read << std::ifstream(path).rdbuf();
   EXPECT_EQ(read.str(), "whole");
   EXPECT_FALSE(std::filesystem::exists(path + ".part"));
-  EXPECT_THROW(write_file((folder / "absent" / "page.html").string(), "x"), DataError);
-  std::filesystem::remove_all(folder);
+  EXPECT_THROW(write_file(folder.path() + "/absent/page.html", "x"), DataError);
 }
 
 }  // namespace
