@@ -404,14 +404,6 @@ KrippendorffResult weighted(const Units& units, const MatrixView& weights,
 
 }  // namespace
 
-std::optional<Metric> parse_metric(std::string_view text) {
-  if (text == "nominal") return Metric::nominal;
-  if (text == "ordinal") return Metric::ordinal;
-  if (text == "interval") return Metric::interval;
-  if (text == "ratio") return Metric::ratio;
-  return std::nullopt;
-}
-
 KrippendorffResult krippendorff_alpha(const MatrixView& ratings, Metric metric,
                                       const KrippendorffOptions& options) {
   require_at_least("krippendorff_alpha", "raters", ratings.cols(), 2);

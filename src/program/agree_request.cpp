@@ -37,11 +37,9 @@ bool is_weights_file(const std::string& weights) {
 }
 
 AgreementWeights named_weights(const std::string& name) {
-  std::vector<std::pair<std::string, AgreementWeights>> choices;
-  for (const char* one :
-       {"unweighted", "linear", "quadratic", "ordinal", "radical", "ratio", "circular", "bipolar"})
-    choices.emplace_back(one, *parse_agreement_weights(one));
-  return choose("--weights", name, choices);
+  return choose(
+      "--weights", name, parse_agreement_weights,
+      {"unweighted", "linear", "quadratic", "ordinal", "radical", "ratio", "circular", "bipolar"});
 }
 
 Weights weights_for(const std::string& name, const std::vector<std::string>& categories) {

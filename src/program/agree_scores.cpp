@@ -29,7 +29,8 @@ std::vector<Decision> decisions(const GeneralizabilityResult& study, const std::
   for (const std::string& part : list_of(text, "--d-study")) {
     std::string listed = part;
     std::replace(listed.begin(), listed.end(), 'x', ',');
-    if (listed.find_first_not_of("0123456789.,") != std::string::npos || listed.front() == ',' || listed.back() == ',')
+    if (listed.find_first_not_of("0123456789.,") != std::string::npos || listed.front() == ',' ||
+        listed.back() == ',')
       throw UsageError("--d-study: \"" + part + "\" must be numbers such as 5 or 3x2");
     std::vector<double> numbers = split_numbers(listed, "--d-study");
     if (numbers.size() > facets)
@@ -76,10 +77,8 @@ GeneralizabilityResult study_of_items(const Request& request) {
 
 Outcome run_icc(const Request& request) {
   const AgreeOptions& o = request.options;
-  const auto interval =
-      choose<IccAverageInterval>("--ci", o.ci.empty() ? "spearman-brown" : o.ci,
-                                 {{"spearman-brown", IccAverageInterval::spearman_brown},
-                                  {"mcgraw-wong", IccAverageInterval::mcgraw_wong}});
+  const auto interval = choose("--ci", o.ci.empty() ? "spearman-brown" : o.ci,
+                               parse_icc_average_interval, {"spearman-brown", "mcgraw-wong"});
   if (!(o.null_value >= 0 && o.null_value < 1)) throw UsageError("--null: must lie in [0, 1)");
   const IccResult r =
       intraclass_correlation(request.ratings().values, {.confidence_level = request.common.level,

@@ -95,12 +95,9 @@ StudyRater rater_of(const std::string& text) {
 }
 
 RuptureRule rule_of(const std::string& text, const std::string& option) {
-  const std::optional<RuptureRule> rule = parse_rupture_rule(text);
-  if (!rule)
-    throw UsageError(option + ": \"" + text +
-                     "\" is not a rule; stiles, strauss, gumz, gumz-2sd, xmr, cusum, "
-                     "reliable-change and srs are");
-  return *rule;
+  return choose(
+      option, text, parse_rupture_rule,
+      {"stiles", "strauss", "gumz", "gumz-2sd", "xmr", "cusum", "reliable-change", "srs"});
 }
 
 RuptureOptions rupture_options(const AllianceArguments& arguments) {

@@ -8,9 +8,6 @@
 namespace rapport::program {
 namespace {
 
-const std::vector<std::pair<std::string, Direction>> directions{{"better", Direction::better},
-                                                                {"worse", Direction::worse}};
-
 struct ChangeCommand {
   ScaleArguments scale;
   std::string pre;
@@ -88,15 +85,9 @@ void set_cutoff(const ChangeCommand& command, const std::optional<Instrument>& i
 ChangeOptions options_of(const ChangeCommand& command,
                          const std::optional<Instrument>& instrument) {
   ChangeOptions options = command.options;
-  using M = ChangeMethod;
-  options.method = choose<M>("--method", command.method,
-                             {{"jt", M::jacobson_truax},
-                              {"gln", M::gulliksen_lord_novick},
-                              {"hll", M::hsu_linn_lord},
-                              {"en", M::edwards_nunnally},
-                              {"nk", M::nunnally_kotsch},
-                              {"ha", M::hageman_arrindell}});
-  if (options.method == M::nunnally_kotsch && is_missing(options.reliability_post))
+  options.method = choose("--method", command.method, parse_change_method,
+                          {"jt", "gln", "hll", "en", "nk", "ha"});
+  if (options.method == ChangeMethod::nunnally_kotsch && is_missing(options.reliability_post))
     throw UsageError("--method nk needs --reliability-post");
   if (is_missing(options.normal_mean) != is_missing(options.normal_sd))
     throw UsageError("--normal-mean and --normal-sd go together");
@@ -117,7 +108,7 @@ double reliability_of(const ChangeCommand& command, const std::optional<Instrume
 }
 
 Direction direction_of(const std::string& text, const std::optional<Instrument>& instrument) {
-  if (!text.empty()) return choose<Direction>("--higher-is", text, directions);
+  if (!text.empty()) return choose("--higher-is", text, parse_direction, {"better", "worse"});
   if (!instrument)
     throw UsageError("change: give --higher-is better|worse, or an --instrument that knows");
   return instrument->higher_is;
@@ -206,11 +197,10 @@ SessionScores long_sessions(const SuddenGainsCommand& command, const Table& tabl
 
 Outcome run_sudden_gains(const SuddenGainsCommand& command, const CommonOptions& common) {
   SuddenGainOptions options = command.options;
-  using S = StabilityCriterion;
-  options.stability =
-      choose<S>("--criterion3", command.criterion3,
-                {{"adjusted", S::adjusted}, {"fixed", S::fixed}, {"none", S::none}});
-  options.higher_is = choose<Direction>("--higher-is", command.higher_is, directions);
+  options.stability = choose("--criterion3", command.criterion3, parse_stability_criterion,
+                             {"adjusted", "fixed", "none"});
+  options.higher_is =
+      choose("--higher-is", command.higher_is, parse_direction, {"better", "worse"});
   if (!(command.cutoff > 0))
     throw UsageError("--cutoff: " + shortest_decimal(command.cutoff) + " must be above 0");
   if (!(options.alpha > 0 && options.alpha < 1))

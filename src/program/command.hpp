@@ -85,10 +85,12 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
 [[nodiscard]] CsvOptions csv_options(const CommonOptions& common);
 
 /// Applies --rename, --factor, --let and --where to a table, or to a piece of one.
-[[nodiscard]] Table prepared_table(const CommonOptions& common, Table table, const std::function<void(Table&)>& before_where = {});
+[[nodiscard]] Table prepared_table(const CommonOptions& common, Table table,
+                                   const std::function<void(Table&)>& before_where = {});
 
-/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are applied where it has
-/// their columns (a column that it has already is not computed again), --where is not.
+/// Reads another file of the same kind, such as rows to predict: --rename, --factor and --let are
+/// applied where it has their columns (a column that it has already is not computed again), --where
+/// is not.
 [[nodiscard]] Table load_further_table(const CommonOptions& common, const std::string& path);
 
 /// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are
@@ -131,6 +133,16 @@ Enum choose(std::string_view option, std::string_view text,
   const std::string near = nearest_name(text, names);
   throw UsageError(std::string(option) + ": \"" + std::string(text) + "\" is not one of " + listed +
                    (near.empty() ? "" : "; did you mean " + near + "?"));
+}
+
+/// The same for the words that a parse_* function of the library knows.
+template <class Enum>
+Enum choose(std::string_view option, std::string_view text,
+            std::optional<Enum> (*parse)(std::string_view),
+            std::initializer_list<std::string_view> names) {
+  std::vector<std::pair<std::string, Enum>> choices;
+  for (const std::string_view name : names) choices.emplace_back(name, parse(name).value());
+  return choose(option, text, choices);
 }
 
 /// A bar on stderr while a computation runs for more than a second; silent with --quiet or where

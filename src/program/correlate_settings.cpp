@@ -134,10 +134,6 @@ void check_combinations(const Arguments& arguments, Method method, const CLI::Ap
 }
 
 Settings settings_of(const Arguments& arguments, const CommonOptions& common) {
-  const auto adjustment = parse_adjustment(arguments.adjust);
-  if (!adjustment)
-    throw UsageError("--adjust: \"" + arguments.adjust +
-                     "\" is not one of none, holm, hochberg, bh, by, bonferroni");
   Settings settings{
       .method = choose("METHOD", arguments.method, methods),
       .alternative = choose("--alternative", arguments.alternative, alternatives),
@@ -163,7 +159,8 @@ Settings settings_of(const Arguments& arguments, const CommonOptions& common) {
       .estimator = choose<LatentEstimator>(
           "--estimator", arguments.estimator,
           {{"ml", LatentEstimator::maximum_likelihood}, {"two-step", LatentEstimator::two_step}}),
-      .adjustment = *adjustment,
+      .adjustment = choose("--adjust", arguments.adjust, parse_adjustment,
+                           {"none", "holm", "hochberg", "bh", "by", "bonferroni"}),
       .remove_from = {},
       .listwise =
           choose<bool>("--missing", arguments.missing, {{"pairwise", false}, {"listwise", true}}),

@@ -53,8 +53,7 @@ HazardOptions hazard_options(const DropoutArguments& arguments, double level) {
   const bool therapists = !arguments.columns.therapist.empty();
   const std::string frailty =
       arguments.frailty.empty() ? (therapists ? "therapist" : "none") : arguments.frailty;
-  HazardOptions options{.link = choose<Link>("--link", arguments.link,
-                                             {{"logit", Link::logit}, {"cloglog", Link::cloglog}}),
+  HazardOptions options{.link = choose("--link", arguments.link, parse_link, {"logit", "cloglog"}),
                         .frailty = choose<Frailty>("--frailty", frailty,
                                                    {{"none", Frailty::none},
                                                     {"patient", Frailty::patient},
@@ -86,8 +85,7 @@ RetentionOptions retention_options(const DropoutArguments& arguments, double lev
 JointOptions joint_options(const DropoutArguments& arguments, const CommonOptions& common) {
   if (arguments.points < 5 || arguments.points > 50)
     throw UsageError("--points: must lie in 5 … 50");
-  return {.link = choose<Link>("--link", arguments.link,
-                               {{"logit", Link::logit}, {"cloglog", Link::cloglog}}),
+  return {.link = choose("--link", arguments.link, parse_link, {"logit", "cloglog"}),
           .shared = choose<SharedPart>(
               "--shared", arguments.shared,
               {{"effects", SharedPart::effects}, {"current", SharedPart::current}}),

@@ -21,18 +21,12 @@ bool is_gaussian(const FitArguments& arguments) {
 }
 
 DegreesOfFreedom df_of(const FitArguments& arguments) {
-  return choose<DegreesOfFreedom>("--df", arguments.df,
-                                  {{"satterthwaite", DegreesOfFreedom::satterthwaite},
-                                   {"kenward-roger", DegreesOfFreedom::kenward_roger},
-                                   {"residual", DegreesOfFreedom::residual},
-                                   {"none", DegreesOfFreedom::none}});
+  return choose("--df", arguments.df, parse_degrees_of_freedom,
+                {"satterthwaite", "kenward-roger", "residual", "none"});
 }
 
 IntervalMethod intervals_of(const FitArguments& arguments) {
-  return choose<IntervalMethod>("--ci", arguments.ci,
-                                {{"wald", IntervalMethod::wald},
-                                 {"profile", IntervalMethod::profile},
-                                 {"boot", IntervalMethod::bootstrap}});
+  return choose("--ci", arguments.ci, parse_interval_method, {"wald", "profile", "boot"});
 }
 
 /// Checks everything that the command line alone can have wrong, before any file is read.
@@ -287,11 +281,8 @@ ByClause parse_by_clause(const std::string& text, const std::string& option) {
 }
 
 DesignOptions design_options(const FitArguments& arguments, ResponseKind response) {
-  return {.contrast = choose<Contrast>("--contrasts", arguments.contrasts,
-                                       {{"treatment", Contrast::treatment},
-                                        {"sum", Contrast::sum},
-                                        {"helmert", Contrast::helmert},
-                                        {"poly", Contrast::polynomial}}),
+  return {.contrast = choose("--contrasts", arguments.contrasts, parse_contrast,
+                             {"treatment", "sum", "helmert", "poly"}),
           .weights = arguments.weights,
           .response = response};
 }

@@ -20,18 +20,11 @@ GeneralizedOptions options_of(const FitArguments& arguments) {
   GeneralizedOptions options{.family = *parse_family(arguments.family)};
   set_quadrature(arguments, options);
   if (!arguments.link.empty()) {
-    options.link = choose<Link>("--link", arguments.link,
-                                {{"logit", Link::logit},
-                                 {"probit", Link::probit},
-                                 {"cloglog", Link::cloglog},
-                                 {"log", Link::log},
-                                 {"loglog", Link::loglog},
-                                 {"cauchit", Link::cauchit}});
+    options.link = choose("--link", arguments.link, parse_link,
+                          {"logit", "probit", "cloglog", "log", "loglog", "cauchit"});
   }
-  options.ordinal.thresholds = choose<Thresholds>("--thresholds", arguments.thresholds,
-                                                  {{"flexible", Thresholds::flexible},
-                                                   {"symmetric", Thresholds::symmetric},
-                                                   {"equidistant", Thresholds::equidistant}});
+  options.ordinal.thresholds = choose("--thresholds", arguments.thresholds, parse_thresholds,
+                                      {"flexible", "symmetric", "equidistant"});
   return options;
 }
 

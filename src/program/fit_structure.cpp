@@ -56,12 +56,8 @@ void parse_variance(const std::string& text, StructureRequest& request) {
   if (trimmed(text) == "constant") return;
   for (const std::string& factor : factors_of(text)) {
     const Call call = parse_call(trimmed(factor), "--variance");
-    const auto function =
-        choose<VarianceFunction>("--variance", call.name,
-                                 {{"ident", VarianceFunction::by_level},
-                                  {"power", VarianceFunction::power},
-                                  {"exp", VarianceFunction::exponential},
-                                  {"const-power", VarianceFunction::constant_power}});
+    const auto function = choose("--variance", call.name, parse_variance_function,
+                                 {"ident", "power", "exp", "const-power"});
     if (call.argument.empty())
       throw UsageError("--variance: \"" + text + "\" must be " + call.name + "(COLUMN)");
     request.variance.push_back({.function = function, .column = call.argument});
@@ -125,16 +121,9 @@ StructureColumns columns_of(const StructureRequest& request, const Table& table)
 StructureRequest parse_structure(const FitArguments& arguments) {
   StructureRequest request;
   const Call residual = parse_call(arguments.residual, "--residual");
-  request.correlation =
-      choose<ResidualCorrelation>("--residual", residual.name,
-                                  {{"independent", ResidualCorrelation::independent},
-                                   {"ar1", ResidualCorrelation::ar1},
-                                   {"car1", ResidualCorrelation::car1},
-                                   {"car1-nugget", ResidualCorrelation::car1_nugget},
-                                   {"arma", ResidualCorrelation::arma11},
-                                   {"toeplitz", ResidualCorrelation::toeplitz},
-                                   {"cs", ResidualCorrelation::compound_symmetry},
-                                   {"unstructured", ResidualCorrelation::unstructured}});
+  request.correlation = choose(
+      "--residual", residual.name, parse_residual_correlation,
+      {"independent", "ar1", "car1", "car1-nugget", "arma", "toeplitz", "cs", "unstructured"});
   const bool exchangeable = request.correlation == ResidualCorrelation::compound_symmetry;
   if (exchangeable) {
     request.group = residual.group.empty() ? residual.argument : residual.group;

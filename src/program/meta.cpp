@@ -45,20 +45,9 @@ std::vector<std::string> split_terms(const std::string& text, const std::string&
 }
 
 MetaOptions model_of(const MetaCommand& command, double level) {
-  using E = MetaEstimator;
-  using T = MetaTest;
-  return {.estimator = choose<E>("--method", command.method,
-                                 {{"reml", E::reml},
-                                  {"ml", E::ml},
-                                  {"dl", E::dersimonian_laird},
-                                  {"pm", E::paule_mandel},
-                                  {"fe", E::fixed},
-                                  {"sj", E::sidik_jonkman},
-                                  {"hs", E::hunter_schmidt},
-                                  {"he", E::hedges},
-                                  {"eb", E::empirical_bayes}}),
-          .test = choose<T>("--test", command.test,
-                            {{"z", T::z}, {"t", T::t}, {"knha", T::knapp_hartung}}),
+  return {.estimator = choose("--method", command.method, parse_meta_estimator,
+                              {"reml", "ml", "dl", "pm", "fe", "sj", "hs", "he", "eb"}),
+          .test = choose("--test", command.test, parse_meta_test, {"z", "t", "knha"}),
           .confidence_level = level};
 }
 

@@ -8,12 +8,6 @@
 namespace rapport::program {
 namespace {
 
-const std::vector<std::pair<std::string, MissingItems>> missing_choices{
-    {"strict", MissingItems::strict},
-    {"prorate", MissingItems::prorate},
-    {"available", MissingItems::available},
-    {"fail", MissingItems::fail}};
-
 struct ScoreCommand {
   ScaleArguments scale;
   std::string missing;
@@ -29,7 +23,9 @@ ScoringOptions scoring_of(const std::string& rule, double max_missing) {
     throw UsageError("--max-missing: " + shortest_decimal(max_missing) +
                      " must lie in 0..1, a share of the items");
   ScoringOptions options{.max_missing = max_missing};
-  if (!rule.empty()) options.missing = choose<MissingItems>("--missing", rule, missing_choices);
+  if (!rule.empty())
+    options.missing =
+        choose("--missing", rule, parse_missing_items, {"strict", "prorate", "available", "fail"});
   return options;
 }
 

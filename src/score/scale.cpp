@@ -57,12 +57,6 @@ std::string_view to_text(Confidence confidence) { return text_of(confidences, co
 std::string_view to_text(ScoreRule rule) { return text_of(score_rules, rule); }
 std::string_view to_text(MissingItems rule) { return text_of(missing_rules, rule); }
 std::string_view to_text(Direction direction) { return text_of(directions, direction); }
-std::optional<Confidence> parse_confidence(std::string_view text) {
-  return value_of(confidences, text);
-}
-std::optional<ScoreRule> parse_score_rule(std::string_view text) {
-  return value_of(score_rules, text);
-}
 std::optional<MissingItems> parse_missing_items(std::string_view text) {
   return value_of(missing_rules, text);
 }

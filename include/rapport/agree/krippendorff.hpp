@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 namespace rapport {
@@ -18,9 +17,6 @@ enum class Metric {
   interval,  ///< (a − b)²
   ratio      ///< ((a − b) / (a + b))²
 };
-
-/// "nominal", "ordinal", "interval", "ratio".
-[[nodiscard]] std::optional<Metric> parse_metric(std::string_view text);
 
 struct KrippendorffOptions {
   double confidence_level = 0.95;

@@ -390,10 +390,8 @@ constexpr InstrumentKey checked(const InstrumentKey& key) {
 
 /// "official", "verified", "rederived", "single_source".
 [[nodiscard]] std::string_view to_text(Confidence confidence);
-[[nodiscard]] std::optional<Confidence> parse_confidence(std::string_view text);
 /// "sum", "mean", "count_positive", "mean_positive".
 [[nodiscard]] std::string_view to_text(ScoreRule rule);
-[[nodiscard]] std::optional<ScoreRule> parse_score_rule(std::string_view text);
 /// "strict", "prorate", "available", "fail".
 [[nodiscard]] std::string_view to_text(MissingItems rule);
 [[nodiscard]] std::optional<MissingItems> parse_missing_items(std::string_view text);
