@@ -2,9 +2,9 @@
 
 #include <Eigen/Cholesky>
 
+#include "disjoint_sets.hpp"
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <unordered_map>
 
 namespace rapport::detail {
@@ -12,24 +12,8 @@ namespace {
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-/// Disjoint sets with path halving.
-class Sets {
- public:
-  explicit Sets(std::size_t n) : parent_(n) {
-    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
-  }
-  std::size_t find(std::size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
-  void join(std::size_t a, std::size_t b) { parent_[find(b)] = find(a); }
-
- private:
-  std::vector<std::size_t> parent_;
-};
-
 /// Numbers the upper levels component by component; returns the component of each level slot.
-std::vector<Index> place_components(UpperLayout& layout, Sets& sets,
+std::vector<Index> place_components(UpperLayout& layout, DisjointSets& sets,
                                     const std::vector<std::size_t>& first_slot,
                                     std::size_t n_slots) {
   std::vector<Index> component(n_slots, -1);
@@ -88,7 +72,7 @@ UpperLayout make_upper_layout(const std::vector<RandomTerm>& random, const std::
   const auto slot_of = [&](std::size_t row, std::size_t t) {
     return first_slot[t] + static_cast<std::size_t>(random[layout.terms[t].design_term].group[row]);
   };
-  Sets sets(n_slots);
+  DisjointSets sets(n_slots);
   for (Index b = 0; b < n_blocks; ++b) {
     const std::size_t anchor = slot_of(at(starts[at(b)]), 0);
     for (std::size_t row = at(starts[at(b)]); row < at(starts[at(b) + 1]); ++row) {

@@ -2,11 +2,11 @@
 
 #include <Eigen/Cholesky>
 
+#include "disjoint_sets.hpp"
 #include "residual_structure.hpp"
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 namespace rapport::detail {
 namespace {
@@ -15,22 +15,6 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-/// Disjoint sets with path halving.
-class Sets {
- public:
-  explicit Sets(std::size_t n) : parent_(n) {
-    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
-  }
-  std::size_t find(std::size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
-  void join(std::size_t a, std::size_t b) { parent_[find(b)] = find(a); }
-
- private:
-  std::vector<std::size_t> parent_;
-};
 
 bool has_cells(const ResidualStructure& structure, const Design& design) {
   if (!structure.variance.empty() || design.weights.size() > 0) return false;
@@ -80,7 +64,7 @@ void ResidualCovariance::find_components() {
     first_level.push_back(nodes);
     nodes += term.levels.size();
   }
-  Sets sets(nodes);
+  DisjointSets sets(nodes);
   std::vector<std::size_t> group_of(n);  // of sorted rows
   for (Index g = 0; g < rows_.n_groups(); ++g) {
     for (Index k = rows_.group_starts[at(g)]; k < rows_.group_starts[at(g + 1)]; ++k) {
