@@ -8,14 +8,11 @@ int main() {
   const Table sessions = read_csv("simulated_panel.csv");
 
   // A row for each session after which a patient could have left.
-  const PersonPeriod period =
-      person_period(sessions,
-                    {.patient = "patient",
-                     .session = "session",
-                     .alliance = "wai_client",
-                     .therapist = "therapist",
-                     .dropout = "dropped"},
-                    {.centring = AllianceCentring::so_far});
+  const PersonPeriod period = person_period(sessions, {.patient = "patient",
+                                                       .session = "session",
+                                                       .alliance = "wai_client",
+                                                       .therapist = "therapist",
+                                                       .dropout = "dropped"});
   for (const std::string& rule : period.rules) std::printf("- %s\n", rule.c_str());
   std::printf("\n%s\n", report::hazard_text(dropout_hazard(period)).c_str());
   std::puts(report::retention_text(retention_by_alliance(period)).c_str());
@@ -27,11 +24,9 @@ int main() {
   // Sessions not attended, imputed; then worse than imputed by 2 points.
   const PanelColumns columns{.patient = "patient", .session = "session"};
   const Table all = with_all_sessions(sessions, columns, {1, 2, 3, 4, 5, 6, 7, 8});
-  const Imputation imputation = impute(all,
-                                       {.variables = {"wai_client", "phq9"},
-                                        .group = "patient",
-                                        .predictors = "session"},
-                                       Seed{1}, {.imputations = 10});
+  const Imputation imputation = impute(
+      all, {.variables = {"wai_client", "phq9"}, .group = "patient", .predictors = "session"},
+      Seed{1}, {.imputations = 10});
   std::puts(report::imputation_text(imputation).c_str());
   const TippingPoint tipping =
       tipping_point(imputation.tables, "phq9", rows_after_dropout(all, columns, "phq9"),

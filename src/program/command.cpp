@@ -92,6 +92,11 @@ std::string read_as_csv(const Json& result, const std::string& path) {
   return report::csv_table(node != nullptr ? *node : result);
 }
 
+/// Negative numbers wrap around on their way into an unsigned one.
+std::string not_negative(const std::string& text) {
+  return text.rfind('-', 0) == 0 ? "must be a whole number, 0 or more" : "";
+}
+
 }  // namespace
 
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
@@ -127,7 +132,9 @@ CLI::App* add_command(CLI::App& program, Chosen& chosen, const std::string& name
   command->add_option("--format", c.format, "text, json or csv")->group(writing);
   command->add_option("--output", c.output, "Write to FILE")->group(writing);
   command->add_option("--level", c.level, "Level of every interval (default 0.95)")->group(writing);
-  command->add_option("--seed", c.seed, "Seed of everything random (default 1)")->group(writing);
+  command->add_option("--seed", c.seed, "Seed of everything random (default 1)")
+      ->check(not_negative)
+      ->group(writing);
   command
       ->add_option("--threads", c.threads,
                    "Threads (default: every core); the result does not depend on it")

@@ -16,7 +16,7 @@ struct DropoutArguments {
   double until = 0;
   int lag = 1;
   int carry = 0;
-  std::string centre = "patient-mean";
+  std::string centre = "so-far";
   std::string link = "logit";
   std::string frailty;
   std::string baseline;
@@ -43,8 +43,8 @@ DropoutRules rules_of(const DropoutArguments& arguments) {
   return {.lag = arguments.lag,
           .carry_forward = arguments.carry,
           .centring = choose<AllianceCentring>("--centre", arguments.centre,
-                                               {{"patient-mean", AllianceCentring::patient_mean},
-                                                {"so-far", AllianceCentring::so_far}}),
+                                               {{"so-far", AllianceCentring::so_far},
+                                                {"patient-mean", AllianceCentring::patient_mean}}),
           .planned_sessions = arguments.planned,
           .last_session = arguments.until};
 }
@@ -180,8 +180,8 @@ void add_rules(CLI::App& command, DropoutArguments& a) {
   command.add_option("--carry", a.carry,
                      "Sessions for which the last rating stands in for a missing one (default 0)");
   command.add_option("--centre", a.centre,
-                     "patient-mean (default): within is against all the patient's ratings; so-far: "
-                     "against the ratings up to then");
+                     "so-far (default): within is against the patient's ratings up to then; "
+                     "patient-mean: against all of them");
 }
 
 }  // namespace

@@ -85,7 +85,9 @@ PageSection dropout_section(const StudyView& view) {
       .header = {"Term", "log odds", "SE", ci_heading(view.level), "z", "p", "odds ratio"},
       .rows = {},
       .note = h.formula + ". Logistic, " + h.method + ". " + count(h.n_left) + " of " +
-              count(h.n_patients) + " patients left, in " + count(h.n_sessions) + " sessions."};
+              count(h.n_patients) + " patients left, in " + count(h.n_sessions) +
+              " sessions. Within and between: the alliance against its mean up to the session, and "
+              "that mean."};
   for (const HazardTerm& t : h.terms)
     table.rows.push_back({t.term, number(t.estimate, 3), number(t.standard_error, 3),
                           interval(t.ci, 3), number(t.statistic), p_value(t.p_value),

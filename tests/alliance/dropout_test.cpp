@@ -23,6 +23,9 @@ const DropoutColumns columns{.patient = "patient",
                              .dropout = "dropped",
                              .completed = ""};
 
+/// As dropout.R centres, but where it says so far.
+const DropoutRules by_all{.centring = AllianceCentring::patient_mean};
+
 /// simulated_panel.csv with four ratings taken away, as in dropout.R.
 Table sessions() {
   Table table = read_csv(RAPPORT_TEST_DATA "/alliance/simulated_panel.csv");
@@ -56,7 +59,7 @@ void agrees(const DropoutHazard& hazard, const std::string& model,
 }
 
 TEST(DropoutHazard, LogitAgreesWithGlm) {
-  const PersonPeriod period = person_period(sessions(), columns);
+  const PersonPeriod period = person_period(sessions(), columns, by_all);
   EXPECT_EQ(period.n_left, static_cast<Index>(expected("counts", "left")));
   EXPECT_EQ(period.table.rows(), static_cast<Index>(expected("counts", "rows")));
   const DropoutHazard hazard = dropout_hazard(period);
@@ -70,7 +73,7 @@ TEST(DropoutHazard, CloglogWithABaselineAndCovariatesAgreesWithGlm) {
   Table table = sessions();
   let(table, "early = session <= 4");
   const DropoutHazard hazard = dropout_hazard(
-      person_period(table, columns),
+      person_period(table, columns, by_all),
       {.link = Link::cloglog, .baseline = "factor(early)", .covariates = "treatment"});
   agrees(hazard, "cloglog",
          {"(Intercept)", "factor(session <= 4)TRUE", "within", "between", "treatmentTAU"}, 1e-6);
@@ -78,7 +81,7 @@ TEST(DropoutHazard, CloglogWithABaselineAndCovariatesAgreesWithGlm) {
 
 TEST(DropoutHazard, TherapistFrailtyAgreesWithGlmer) {
   const DropoutHazard hazard =
-      dropout_hazard(person_period(sessions(), columns), {.frailty = Frailty::therapist});
+      dropout_hazard(person_period(sessions(), columns, by_all), {.frailty = Frailty::therapist});
   agrees(hazard, "therapist", {"(Intercept)", "session", "within", "between"}, 2e-4);
   EXPECT_NEAR(hazard.frailty_sd, expected("therapist", "sd"), 1e-3);
   EXPECT_NEAR(hazard.log_likelihood, expected("therapist", "log_likelihood"), 1e-6);
@@ -87,8 +90,7 @@ TEST(DropoutHazard, TherapistFrailtyAgreesWithGlmer) {
 }
 
 TEST(DropoutHazard, OfTheAllianceSoFarASessionEarlierAgreesWithGlm) {
-  const PersonPeriod period =
-      person_period(sessions(), columns, {.lag = 2, .centring = AllianceCentring::so_far});
+  const PersonPeriod period = person_period(sessions(), columns, {.lag = 2});
   const DropoutHazard hazard = dropout_hazard(period);
   ASSERT_EQ(hazard.terms.size(), 4U);
   const std::vector<std::string> terms = {"(Intercept)", "session", "within2", "between2"};
@@ -169,14 +171,14 @@ TEST(PersonPeriod, ARatingIsCarriedOnlyAsFarAsAsked) {
   EXPECT_EQ(carried.table.numbers("alliance_within")[4], 0);
   EXPECT_EQ(carried.n_left_unrated, 0);
   const Eigen::VectorXd lagged =
-      person_period(table, small_columns, {.lag = 2}).table.numbers("alliance_within");
+      person_period(table, small_columns, {.lag = 2, .centring = AllianceCentring::patient_mean})
+          .table.numbers("alliance_within");
   EXPECT_EQ(lagged[1], 1);             // the rating of session 1
   EXPECT_TRUE(std::isnan(lagged[6]));  // session 2 was missed
 }
 
 TEST(PersonPeriod, SoFarLooksAtNothingToCome) {
-  const PersonPeriod period = person_period(small({0, 0, 0, 0, 0, 0, 0}), small_columns,
-                                            {.centring = AllianceCentring::so_far});
+  const PersonPeriod period = person_period(small({0, 0, 0, 0, 0, 0, 0}), small_columns);
   EXPECT_EQ(period.table.numbers("alliance_within")[0], 0);
   EXPECT_EQ(period.table.numbers("alliance_within")[6], 2);
 }

@@ -20,8 +20,9 @@ struct DropoutColumns {
 
 /// What "within" and "between" mean for the alliance of a patient whose treatment goes on.
 enum class AllianceCentring {
-  patient_mean,  ///< against the mean of all the patient's ratings, those still to come included
-  so_far         ///< against the mean of the ratings up to then: nothing of the future
+  so_far,       ///< against the mean of the ratings up to then: nothing of the future
+  patient_mean  ///< against the mean of all the patient's ratings, those still to come included,
+                ///< which biases a hazard
 };
 
 /// How a session panel becomes a row for each session at risk.
@@ -29,9 +30,9 @@ struct DropoutRules {
   Index lag = 1;  ///< 1: the alliance of a session tells leaving after it; 2: that of the session
                   ///< before; …
   Index carry_forward = 0;  ///< sessions for which the last rating stands in for a missing one
-  AllianceCentring centring = AllianceCentring::patient_mean;
-  /// From this session on nobody is at risk; without `dropout`, whoever comes less often left. 0: no
-  /// plan.
+  AllianceCentring centring = AllianceCentring::so_far;
+  /// From this session on nobody is at risk; without `dropout`, whoever comes less often left. 0:
+  /// no plan.
   double planned_sessions = 0;
   double last_session = 0;  ///< later sessions are taken away, and patients who reach them censored
                             ///< there; 0: none
@@ -49,10 +50,11 @@ struct PatientEnd {
 /// A row for each session after which a patient could have left.
 struct [[nodiscard]] PersonPeriod {
   DropoutColumns columns;
-  /// The sessions with all their columns, and `leaves` (1 in the last session of a patient who left,
-  /// missing where nobody is at risk), `alliance_within` and `alliance_between` (missing where the rating is). With therapists
-  /// `alliance_between` is the sum of `alliance_between_therapist` (the therapist's mean over the
-  /// rows) and `alliance_between_patient`.
+  /// The sessions with all their columns, and `leaves` (1 in the last session of a patient who
+  /// left, missing where nobody is at risk), `alliance_within` and `alliance_between` (missing
+  /// where the rating is). With therapists `alliance_between` is the sum of
+  /// `alliance_between_therapist` (the therapist's mean over the rows) and
+  /// `alliance_between_patient`.
   Table table;
   std::vector<Index> rows;  ///< where the rows stand in the table that was given
   std::vector<PatientEnd> ends;
