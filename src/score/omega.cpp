@@ -133,6 +133,23 @@ Reduced reduced_correlation(const Eigen::MatrixXd& r, const Eigen::VectorXd& uni
           .vectors = solver.eigenvectors().rowwise().reverse()};
 }
 
+/// Second derivatives in Ψ of ½ Σ of the squared eigenvalues beyond the first m: Σ c_ij (u_i∘u_j)
+/// (u_i∘u_j)' over pairs of eigenvectors, c_ij the divided difference of μ ↦ μ beyond the first m
+/// and 0 before (Lewis & Sendov 2001, SIAM J. Matrix Anal. Appl. 23:368).
+Eigen::MatrixXd curvature_of(const Reduced& reduced, Index m) {
+  const Index k = reduced.values.size();
+  const auto common = reduced.vectors.leftCols(m);
+  const auto unique = reduced.vectors.rightCols(k - m);
+  const Eigen::ArrayXd rest = reduced.values.tail(k - m);
+  Eigen::MatrixXd curvature = (unique * unique.transpose()).cwiseAbs2();
+  for (Index j = 0; j < m; ++j) {
+    const Eigen::VectorXd weight = (2 * rest / (rest - reduced.values[j])).matrix();
+    const Eigen::MatrixXd scaled = common.col(j).asDiagonal() * unique;
+    curvature += scaled * weight.asDiagonal() * scaled.transpose();
+  }
+  return curvature;
+}
+
 /// Least squares in the uniquenesses alone (Harman & Jones 1966; Jöreskog 1977): ½ Σ of the squared
 /// eigenvalues of R − Ψ beyond the first m. Uniquenesses stay positive by ψ = 0.005 + exp(x).
 FactorModel minimum_residuals(const Eigen::MatrixXd& r, Index m) {
@@ -149,9 +166,8 @@ FactorModel minimum_residuals(const Eigen::MatrixXd& r, Index m) {
     const Eigen::VectorXd slope = -u.cwiseAbs2() * rest;
     at.value = 0.5 * rest.squaredNorm();
     at.gradient = slope.cwiseProduct(scale);
-    const Eigen::MatrixXd curvature = (u * u.transpose()).cwiseAbs2();
-    at.hessian = scale.asDiagonal() * curvature * scale.asDiagonal();
-    at.hessian.diagonal() += at.gradient.cwiseMax(0);
+    at.hessian = scale.asDiagonal() * curvature_of(reduced, m) * scale.asDiagonal();
+    at.hessian.diagonal() += at.gradient;
   };
   Eigen::VectorXd start(k);
   const Eigen::LLT<Eigen::MatrixXd> factor(r);
