@@ -10,6 +10,27 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
+/// Calls `visit(k, l, place)` for every two coordinates of a block; `place(i, j)` is the coordinate
+/// at row i ≥ column j of their level.
+template <class Visit>
+void CovarianceStructure::for_block_pairs(const Visit& visit) const {
+  Index start = 0;
+  for (Index level = 0; level < n_levels(); ++level) {
+    Index first = 0;
+    for (const Index size : blocks_[at(level)]) {
+      const auto place = [&](Index i, Index j) {
+        const Index column = j - first;
+        return start + column * size - column * (column - 1) / 2 + i - j;
+      };
+      const Index end = start + size * (size + 1) / 2;
+      for (Index k = start; k < end; ++k)
+        for (Index l = start; l < end; ++l) visit(k, l, place);
+      start = end;
+      first += size;
+    }
+  }
+}
+
 CovarianceStructure::CovarianceStructure(std::vector<std::vector<Index>> blocks)
     : blocks_(std::move(blocks)) {
   for (Index level = 0; level < n_levels(); ++level) {
@@ -27,7 +48,8 @@ CovarianceStructure::CovarianceStructure(std::vector<std::vector<Index>> blocks)
 
 std::vector<Eigen::MatrixXd> CovarianceStructure::factors(const Eigen::VectorXd& theta) const {
   std::vector<Eigen::MatrixXd> result;
-  for (const Index size : sizes_) result.push_back(Eigen::MatrixXd::Zero(size, size));
+  result.reserve(sizes_.size());
+  for (const Index size : sizes_) result.emplace_back(Eigen::MatrixXd::Zero(size, size));
   for (Index k = 0; k < n_parameters(); ++k) {
     const Coordinate& c = coordinates_[at(k)];
     result[at(c.level)](c.row, c.column) = theta[k];
@@ -52,31 +74,29 @@ std::vector<Eigen::MatrixXd> CovarianceStructure::covariances(const Eigen::Vecto
 }
 
 Eigen::MatrixXd CovarianceStructure::jacobian(const Eigen::VectorXd& theta) const {
-  const std::vector<Eigen::MatrixXd> lambda = factors(theta);
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(n_parameters(), n_parameters());
-  for (Index level = 0; level < n_levels(); ++level)
-    for (Index k = offset(level); k < offset(level + 1); ++k)
-      for (Index t = offset(level); t < offset(level + 1); ++t) {
-        const Coordinate& psi = coordinates_[at(k)];
-        const Coordinate& entry = coordinates_[at(t)];
-        if (psi.row == entry.row) result(k, t) += lambda[at(level)](psi.column, entry.column);
-        if (psi.column == entry.row) result(k, t) += lambda[at(level)](psi.row, entry.column);
-      }
+  // Λ has no entry above its diagonal.
+  for_block_pairs([&](Index k, Index t, const auto& place) {
+    const Coordinate& psi = coordinates_[at(k)];
+    const Coordinate& entry = coordinates_[at(t)];
+    if (psi.row == entry.row && psi.column >= entry.column)
+      result(k, t) += theta[place(psi.column, entry.column)];
+    if (psi.column == entry.row) result(k, t) += theta[place(psi.row, entry.column)];
+  });
   return result;
 }
 
 Eigen::MatrixXd CovarianceStructure::curvature(const Eigen::VectorXd& psi_gradient) const {
   // ∂²Ψ/∂λ_ab ∂λ_cd is E_ac when b = d, so that the sum over k is g at (a, c), twice on the
   // diagonal.
-  const std::vector<Eigen::MatrixXd> gradient = covariances(psi_gradient);
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(n_parameters(), n_parameters());
-  for (Index s = 0; s < n_parameters(); ++s)
-    for (Index t = 0; t < n_parameters(); ++t) {
-      const Coordinate& a = coordinates_[at(s)];
-      const Coordinate& b = coordinates_[at(t)];
-      if (a.level == b.level && a.column == b.column)
-        result(s, t) = gradient[at(a.level)](a.row, b.row) * (a.row == b.row ? 2 : 1);
-    }
+  for_block_pairs([&](Index s, Index t, const auto& place) {
+    const Coordinate& a = coordinates_[at(s)];
+    const Coordinate& b = coordinates_[at(t)];
+    if (a.column != b.column) return;
+    const double gradient = psi_gradient[place(std::max(a.row, b.row), std::min(a.row, b.row))];
+    result(s, t) = a.row == b.row ? 2 * gradient : gradient;
+  });
   return result;
 }
 

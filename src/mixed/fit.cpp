@@ -20,9 +20,6 @@ using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-/// Variances below this, where an effect of variance 1 is as large as its error, are 0.
-constexpr double null_variance = 1e-9;
-
 FixedEffects describe_fixed(const MixedModel::Data& data, const ProfiledValue& value) {
   FixedEffects fixed;
   fixed.terms = data.fixed_terms;
@@ -164,11 +161,11 @@ OptimizerReport describe_search(const CriterionOptimum& optimum,
   return report;
 }
 
-/// The inverse of a symmetric matrix, directions of curvature 0 or less left out.
+/// The inverse of a symmetric matrix with diagonal ±1 or 0, directions of curvature 0 or less left out.
 MatrixXd inverse_without_null(const MatrixXd& matrix) {
   constexpr double flat = 1e-8;
   const Eigen::LLT<MatrixXd> llt(matrix);
-  if (llt.info() == Eigen::Success && llt.rcond() > 10 * flat)
+  if (llt.info() == Eigen::Success && least_variance_bound(llt.matrixLLT()) > 10 * flat)
     return llt.solve(MatrixXd::Identity(matrix.rows(), matrix.cols()));
   const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(matrix);
   const VectorXd inverse =
@@ -176,40 +173,51 @@ MatrixXd inverse_without_null(const MatrixXd& matrix) {
   return solver.eigenvectors() * inverse.asDiagonal() * solver.eigenvectors().transpose();
 }
 
-/// Covariance of (θ, σ²) as twice the inverse of the criterion's Hessian, flat directions left out,
-/// and how Cov(β) moves with them.
+/// Twice the inverse of the criterion's Hessian in (θ, σ²), flat directions left out.
+MatrixXd covariance_of_parameters(const CovarianceStructure& structure,
+                                  const CriterionDerivatives& d, const MatrixXd& jacobian) {
+  const Index n = jacobian.rows();
+  const MatrixXd half = d.hessian * jacobian;
+  MatrixXd hessian(n + 1, n + 1);
+  hessian.topLeftCorner(n, n) = structure.curvature(d.gradient);
+  hessian.topLeftCorner(n, n).noalias() += jacobian.transpose() * half;
+  hessian.col(n).head(n).noalias() = jacobian.transpose() * d.sigma_cross;
+  hessian.row(n).head(n) = hessian.col(n).head(n).transpose();
+  hessian(n, n) = d.sigma_curvature;
+  const VectorXd unit = hessian.diagonal().unaryExpr(
+      [](double s) { return s != 0 ? 1 / std::sqrt(std::abs(s)) : 1.0; });
+  const auto rescale = [&](MatrixXd& matrix) {
+    for (Index j = 0; j <= n; ++j) matrix.col(j).array() *= unit.array() * unit[j];
+  };
+  rescale(hessian);
+  MatrixXd covariance = inverse_without_null(hessian);
+  rescale(covariance);
+  return 2 * covariance;
+}
+
+/// Covariance of (θ, σ²), and how Cov(β) moves with them: with T = (X'V⁻¹X)⁻¹ by −σ²T∂(X'V⁻¹X)T.
 CovarianceInformation describe_information(const MixedModel::Data& data,
                                            const CriterionOptimum& optimum) {
   const Index n = data.structure.n_parameters();
-  const CriterionDerivatives& d = optimum.derivatives;
+  const Index p = data.rank();
+  const MatrixXd jacobian = data.structure.jacobian(optimum.theta);
   CovarianceInformation result;
   result.theta = optimum.theta;
-  const MatrixXd jacobian = data.structure.jacobian(optimum.theta);
-  MatrixXd hessian(n + 1, n + 1);
-  hessian.topLeftCorner(n, n) =
-      jacobian.transpose() * d.hessian * jacobian + data.structure.curvature(d.gradient);
-  hessian.topRightCorner(n, 1) = jacobian.transpose() * d.sigma_cross;
-  hessian.bottomLeftCorner(1, n) = hessian.topRightCorner(n, 1).transpose();
-  hessian(n, n) = d.sigma_curvature;
-  const VectorXd scale =
-      hessian.diagonal().cwiseAbs().cwiseSqrt().unaryExpr([](double s) { return s > 0 ? s : 1.0; });
-  const MatrixXd scaled =
-      scale.cwiseInverse().asDiagonal() * hessian * scale.cwiseInverse().asDiagonal();
-  result.parameter_covariance = 2 * scale.cwiseInverse().asDiagonal() *
-                                inverse_without_null(scaled) * scale.cwiseInverse().asDiagonal();
-
+  result.parameter_covariance =
+      covariance_of_parameters(data.structure, optimum.derivatives, jacobian);
   const MatrixXd root = data.fixed_transform * optimum.value.inverse_root / data.response_scale;
-  std::vector<MatrixXd> by_psi;
-  for (Index k = 0; k < n; ++k) {
-    const MatrixXd inner = optimum.value.inverse_root.transpose() * d.fixed_information[at(k)] *
-                           optimum.value.inverse_root;
-    by_psi.push_back(-optimum.value.sigma_squared * root * inner * root.transpose());
-  }
+  const MatrixXd spread = root * optimum.value.inverse_root.transpose();
+  MatrixXd change(p, p);
+  MatrixXd half(p, p);
+  result.fixed_gradient.reserve(at(n + 1));
   for (Index t = 0; t < n; ++t) {
-    MatrixXd sum = MatrixXd::Zero(root.rows(), root.rows());
+    change.setZero();
     for (Index k = 0; k < n; ++k)
-      if (jacobian(k, t) != 0) sum += jacobian(k, t) * by_psi[at(k)];
-    result.fixed_gradient.push_back(std::move(sum));
+      if (jacobian(k, t) != 0)
+        change -= jacobian(k, t) * optimum.value.sigma_squared *
+                  optimum.derivatives.gram[at(k)].topLeftCorner(p, p);
+    half.noalias() = spread * change;
+    result.fixed_gradient.emplace_back(half * spread.transpose());
   }
   result.fixed_gradient.emplace_back(root * root.transpose());
   return result;

@@ -101,57 +101,62 @@ MatrixArray NestedCrossProducts::leaf_grams(const std::vector<MatrixXd>& factors
   if (depth() == 0) return grams;
   const Level& leaf = levels_.front();
   const LeafSet& set = searched();
+  const auto add_run = [&](const Run& run, double* gram) {
+    double* scratch = kernel_scratch(leaf_scratch_size(leaf.size, leaf.width, 0));
+    return leaf_kernels().value(blocks_of(set, run, scratch), factors.front().data(), gram);
+  };
+  if (set.runs.size() == 1) {
+    log_determinant += add_run(set.runs.front(), grams.data(set.runs.front().parent));
+    return grams;
+  }
   const std::vector<Batch> batches = this->batches(set);
   const auto n = static_cast<Index>(batches.size());
-  const bool apart = depth() == 1 && n > 1;  // batches share the one parent
+  const bool apart = depth() == 1;  // batches share the one parent
   MatrixArray sums(apart ? n : 0, leaf.width, leaf.width);
-  VectorXd logs(n);
+  VectorXd logs = VectorXd::Zero(n);
   parallel_for(n, n < 8 ? 1 : threads_, [&](Index i) {
-    double* scratch = kernel_scratch(leaf_scratch_size(leaf.size, leaf.width, 0));
-    double log = 0;
     for (Index r = batches[at(i)].first; r < batches[at(i)].last; ++r) {
       const Run& run = set.runs[at(r)];
-      double* gram = apart ? sums.data(i) : grams.data(run.parent);
-      log += leaf_kernels().value(blocks_of(set, run, scratch), factors.front().data(), gram);
+      logs[i] += add_run(run, apart ? sums.data(i) : grams.data(run.parent));
     }
-    logs[i] = log;
   });
   for (Index i = 0; i < sums.size(); ++i) grams[0] += sums[i];
   log_determinant += logs.sum();
   return grams;
 }
 
-std::shared_ptr<const NestedCrossProducts::Sweep> NestedCrossProducts::sweep_up(
-    const std::vector<MatrixXd>& factors) const {
-  auto sweep = std::make_shared<Sweep>();
-  sweep->nodes.resize(at(depth()));
-  MatrixArray grams = leaf_grams(factors, sweep->log_determinant);
-  for (Index l = 1; l < depth(); ++l) {
-    const Level& level = levels_[at(l)];
-    MatrixArray handed_up(levels_[at(l + 1)].n_groups, level.width, level.width);
-    MatrixArray& nodes = sweep->nodes[at(l)];
-    nodes = MatrixArray(level.n_groups, outer_node_size(level.size, level.width), 1);
-    double* const scratch = kernel_scratch(outer_scratch_size(level.size, level.width, 0, 0));
-    for (Index g = 0; g < level.n_groups; ++g)
-      sweep->log_determinant += leaf_kernels().solve_outer(
-          {static_cast<int>(level.size), static_cast<int>(level.width), nodes.data(g), scratch},
-          grams.data(g), factors[at(l)].data(), handed_up.data(level.parent[at(g)]));
-    grams = std::move(handed_up);
+WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
+  WeightedGram result;
+  MatrixArray grams = leaf_grams(factors, result.log_determinant);
+  if (depth() > 1) {
+    auto sweep = std::make_shared<Sweep>();
+    sweep->nodes.resize(at(depth()));
+    for (Index l = 1; l < depth(); ++l)
+      grams = solve_level(l, grams, factors[at(l)], sweep->nodes[at(l)], result.log_determinant);
+    result.factorization = std::move(sweep);
   }
-  sweep->root = grams[0];
-  return sweep;
+  result.gram = grams[0];
+  return result;
 }
 
-InnerNode NestedCrossProducts::outer(const Sweep& sweep, Index l, Index g) const {
+MatrixArray NestedCrossProducts::solve_level(Index l, MatrixArray& grams, const MatrixXd& factor,
+                                             MatrixArray& nodes, double& log_determinant) const {
+  const Level& level = levels_[at(l)];
+  MatrixArray handed_up(levels_[at(l + 1)].n_groups, level.width, level.width);
+  nodes = MatrixArray(level.n_groups, outer_node_size(level.size, level.width), 1);
+  double* const scratch = kernel_scratch(outer_scratch_size(level.size, level.width, 0, 0));
+  for (Index g = 0; g < level.n_groups; ++g)
+    log_determinant += leaf_kernels().solve_outer(
+        {static_cast<int>(level.size), static_cast<int>(level.width), nodes.data(g), scratch},
+        grams.data(g), factor.data(), handed_up.data(level.parent[at(g)]));
+  return handed_up;
+}
+
+InnerNode NestedCrossProducts::outer(const WeightedGram& known, Index l, Index g) const {
   const Level& level = levels_[at(l)];
   MatrixArray copy = MatrixArray(1, outer_node_size(level.size, level.width), 1);
-  copy[0] = sweep.nodes[at(l)][g];
+  copy[0] = solved(known).nodes[at(l)][g];
   return {outer_node(copy.data(0), level.size, level.width), level.size, level.width};
-}
-
-WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) const {
-  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
-  return {sweep->log_determinant, sweep->root, sweep};
 }
 
 // ---- Derivatives ----
@@ -159,39 +164,48 @@ WeightedGram NestedCrossProducts::value(const std::vector<MatrixXd>& factors) co
 /// For each level and group the factor F and the vector v whose FF' and vv' are contracted with the
 /// derivatives of the Gram matrix that the group receives.
 struct NestedCrossProducts::Adjoints {
-  std::vector<MatrixArray> trace;
-  std::vector<MatrixArray> data;
-  std::vector<Index> rank;  ///< columns of F at a level
+  struct Received {
+    MatrixArray trace;
+    MatrixArray data;
+    Index rank = 0;  ///< columns of F
+  };
+  const MatrixXd& root_trace;
+  const VectorXd& root_data;
+  std::vector<Received> levels;  ///< from level 1 on
+
+  [[nodiscard]] bool is_root(Index l) const { return l > static_cast<Index>(levels.size()); }
+  [[nodiscard]] Index rank(Index l) const {
+    return is_root(l) ? root_trace.cols() : levels[at(l - 1)].rank;
+  }
+  [[nodiscard]] const double* trace(Index l, Index group) const {
+    return is_root(l) ? root_trace.data() : levels[at(l - 1)].trace.data(group);
+  }
+  [[nodiscard]] const double* data(Index l, Index group) const {
+    return is_root(l) ? root_data.data() : levels[at(l - 1)].data.data(group);
+  }
 };
 
-NestedCrossProducts::Adjoints NestedCrossProducts::hand_down(const Sweep& sweep,
+NestedCrossProducts::Adjoints NestedCrossProducts::hand_down(const WeightedGram& known,
                                                              const MatrixXd& trace_factor,
                                                              const VectorXd& data_vector) const {
-  Adjoints result;
-  result.trace.resize(at(depth() + 1));
-  result.data.resize(at(depth() + 1));
-  result.rank.assign(at(depth() + 1), trace_factor.cols());
-  result.trace.back() = MatrixArray(1, trace_factor.rows(), trace_factor.cols());
-  if (trace_factor.size() > 0) result.trace.back()[0] = trace_factor;
-  result.data.back() = MatrixArray(1, data_vector.size(), 1);
-  result.data.back()[0] = data_vector;
+  Adjoints result{trace_factor, data_vector, {}};
+  result.levels.resize(at(depth() - 1));
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
     const Index q = level.size;
-    const Index rank = result.rank[at(l + 1)];
-    result.rank[at(l)] = q + rank;
-    MatrixArray& trace = result.trace[at(l)];
-    MatrixArray& data = result.data[at(l)];
-    trace = MatrixArray(level.n_groups, q + level.width, q + rank);
-    data = MatrixArray(level.n_groups, q + level.width, 1);
+    const Index rank = result.rank(l + 1);
+    const MatrixArray& nodes = solved(known).nodes[at(l)];
+    Adjoints::Received& received = result.levels[at(l - 1)];
+    received = {MatrixArray(level.n_groups, q + level.width, q + rank),
+                MatrixArray(level.n_groups, q + level.width, 1), q + rank};
     // [N½ −ΨB F; 0 F] and [−ΨB v; v].
     for (Index g = 0; g < level.n_groups; ++g) {
-      const double* const memory = sweep.nodes[at(l)].data(g);
+      const double* const memory = nodes.data(g);
       const Eigen::Map<const MatrixXd> n_half(memory + 2 * q * q, q, q);
       const Eigen::Map<const MatrixXd> psi_b(memory + 4 * q * q + q * level.width, level.width, q);
-      const double* const f = result.trace[at(l + 1)].data(level.parent[at(g)]);
-      const double* const v = result.data[at(l + 1)].data(level.parent[at(g)]);
-      Eigen::Map<MatrixXd> down = trace[g];
+      const double* const f = result.trace(l + 1, level.parent[at(g)]);
+      const double* const v = result.data(l + 1, level.parent[at(g)]);
+      Eigen::Map<MatrixXd> down = received.trace[g];
       down.topLeftCorner(q, q) = n_half;
       const auto pass = [&](const double* above, double* below) {
         for (Index i = 0; i < q; ++i) {
@@ -202,7 +216,7 @@ NestedCrossProducts::Adjoints NestedCrossProducts::hand_down(const Sweep& sweep,
         std::copy(above, above + level.width, below + q);
       };
       for (Index j = 0; j < rank; ++j) pass(f + j * level.width, down.col(q + j).data());
-      pass(v, data.data(g));
+      pass(v, received.data.data(g));
     }
   }
   return result;
@@ -215,45 +229,50 @@ MatrixArray NestedCrossProducts::add_leaf_derivatives(const MatrixXd& factor,
   const Index q = leaf.size;
   const Index n_leaf = structure_.offset(1);
   const LeafSet& set = searched();
-  const std::vector<Batch> batches = this->batches(set);
-  std::vector<MatrixPair> pairs;
-  for (Index k = 0; k < n_leaf; ++k)
-    pairs.push_back({structure_.coordinates()[at(k)].row, structure_.coordinates()[at(k)].column});
+  const std::vector<CovarianceStructure::Coordinate>& own = structure_.coordinates();
   MatrixArray tangents(levels_[1].n_groups * n_leaf, leaf.width, leaf.width);
   const auto add_tangents = [&](const LeafTerms& terms, Index parent) {
     for (Index k = 0; k < n_leaf; ++k)
       tangents[parent * n_leaf + k] -= Eigen::Map<const MatrixXd>(
-          terms.b_outer(pair_index(q, pairs[at(k)].row, pairs[at(k)].column)), leaf.width,
-          leaf.width);
+          terms.b_outer(pair_index(q, own[at(k)].row, own[at(k)].column)), leaf.width, leaf.width);
   };
-  std::vector<LeafTerms> terms(batches.size(), LeafTerms(q, leaf.width));
-  const auto n = static_cast<Index>(batches.size());
-  parallel_for(n, n < 8 ? 1 : threads_, [&](Index i) {
-    LeafTerms& sum = terms[at(i)];
-    for (Index r = batches[at(i)].first; r < batches[at(i)].last; ++r) {
-      const Run& run = set.runs[at(r)];
-      add_leaf_terms(set, run,
-                     {factor.data(), adjoints.trace[1].data(run.parent),
-                      static_cast<int>(adjoints.rank[1]), adjoints.data[1].data(run.parent)},
-                     sum);
-      if (depth() == 1) continue;
-      add_tangents(sum, run.parent);
-      sum.clear_outer();
-    }
-  });
+  const auto add_run = [&](const Run& run, LeafTerms& sum) {
+    add_leaf_terms(set, run,
+                   {factor.data(), adjoints.trace(1, run.parent),
+                    static_cast<int>(adjoints.rank(1)), adjoints.data(1, run.parent)},
+                   sum);
+    if (depth() == 1) return;
+    add_tangents(sum, run.parent);
+    sum.clear_outer();
+  };
   LeafTerms total(q, leaf.width);
-  for (const LeafTerms& sum : terms) {
-    if (depth() == 1) add_tangents(sum, 0);
-    total += sum;
+  if (set.runs.size() == 1) {
+    add_run(set.runs.front(), total);
+  } else {
+    const std::vector<Batch> batches = this->batches(set);
+    std::vector<LeafTerms> terms(batches.size(), total);
+    const auto n = static_cast<Index>(batches.size());
+    parallel_for(n, n < 8 ? 1 : threads_, [&](Index i) {
+      for (Index r = batches[at(i)].first; r < batches[at(i)].last; ++r)
+        add_run(set.runs[at(r)], terms[at(i)]);
+    });
+    for (const LeafTerms& sum : terms) total += sum;
   }
+  if (depth() == 1) add_tangents(total, 0);
   for (Index k = 0; k < n_leaf; ++k) {
-    const MatrixPair pair = pairs[at(k)];
+    const MatrixPair pair{own[at(k)].row, own[at(k)].column};
     result.log_determinant[k] +=
         (pair.row == pair.column ? 1 : 2) * total.a()[pair_index(q, pair.row, pair.column)];
-    for (Index l = 0; l < n_leaf; ++l) {
-      result.trace_part(k, l) += 2 * contracted(total.a_trace(), q, pair, pairs[at(l)]) -
-                                 contracted(total.a_a(), q, pair, pairs[at(l)]);
-      result.data_part(k, l) += 2 * contracted(total.a_data(), q, pair, pairs[at(l)]);
+    for (Index l = 0; l <= k; ++l) {
+      const MatrixPair other{own[at(l)].row, own[at(l)].column};
+      const double trace = 2 * contracted(total.a_trace(), q, pair, other) -
+                           contracted(total.a_a(), q, pair, other);
+      const double data = 2 * contracted(total.a_data(), q, pair, other);
+      result.trace_part(k, l) += trace;
+      result.data_part(k, l) += data;
+      if (l == k) continue;
+      result.trace_part(l, k) += trace;
+      result.data_part(l, k) += data;
     }
   }
   return tangents;
@@ -266,13 +285,13 @@ void NestedCrossProducts::add_leaf_terms(const LeafSet& set, const Run& run,
   leaf_kernels().derivatives(blocks_of(set, run, scratch), adjoint, sum.sums());
 }
 
-void NestedCrossProducts::add_level_derivatives(Index l, const Sweep& sweep,
+void NestedCrossProducts::add_level_derivatives(Index l, const MatrixArray& nodes,
                                                 const Adjoints& adjoints, MatrixArray& tangents,
                                                 GramDerivatives& result) const {
   const Level& level = levels_[at(l)];
   const Index lower = structure_.offset(l);
   const Index upper = structure_.offset(l + 1);
-  const Index rank = adjoints.rank[at(l + 1)];
+  const Index rank = adjoints.rank(l + 1);
   std::vector<int> rows;
   std::vector<int> columns;
   for (Index k = lower; k < upper; ++k) {
@@ -287,11 +306,11 @@ void NestedCrossProducts::add_level_derivatives(Index l, const Sweep& sweep,
   for (Index g = 0; g < level.n_groups; ++g) {
     const Index parent = level.parent[at(g)];
     // The node is only read.
-    double* const node = const_cast<double*>(sweep.nodes[at(l)].data(g));
+    double* const node = const_cast<double*>(nodes.data(g));
     leaf_kernels().outer_derivatives(
         {static_cast<int>(level.size), static_cast<int>(level.width), node, scratch},
-        {adjoints.trace[at(l + 1)].data(parent), static_cast<int>(rank),
-         adjoints.data[at(l + 1)].data(parent), static_cast<int>(lower), static_cast<int>(upper),
+        {adjoints.trace(l + 1, parent), static_cast<int>(rank), adjoints.data(l + 1, parent),
+         static_cast<int>(lower), static_cast<int>(upper),
          rows.data(), columns.data()},
         tangents.data(g * lower),
         {logs.data(), trace_part.data(), data_part.data(), handed_up.data(parent * upper)});
@@ -312,10 +331,11 @@ GramDerivatives NestedCrossProducts::derivatives(const std::vector<MatrixXd>& fa
   result.trace_part = MatrixXd::Zero(n, n);
   result.data_part = MatrixXd::Zero(n, n);
   if (depth() == 0) return result;
-  const auto& sweep = static_cast<const Sweep&>(*known.factorization);
-  const Adjoints adjoints = hand_down(sweep, trace_factor, data_vector);
+  const Adjoints adjoints = hand_down(known, trace_factor, data_vector);
   MatrixArray tangents = add_leaf_derivatives(factors.front(), adjoints, result);
-  for (Index l = 1; l < depth(); ++l) add_level_derivatives(l, sweep, adjoints, tangents, result);
+  for (Index l = 1; l < depth(); ++l)
+    add_level_derivatives(l, solved(known).nodes[at(l)], adjoints, tangents, result);
+  result.gram.reserve(at(n));
   for (Index k = 0; k < n; ++k) result.gram.emplace_back(tangents[k]);
   return result;
 }

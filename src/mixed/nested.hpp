@@ -149,11 +149,14 @@ class NestedCrossProducts final : public CrossProducts {
                                        double& log_determinant) const;
   struct Sweep;
   struct Adjoints;
-  /// Solves the outer groups, innermost level first.
-  [[nodiscard]] std::shared_ptr<const Sweep> sweep_up(
-      const std::vector<Eigen::MatrixXd>& factors) const;
-  /// The adjoints of what each group receives, from those of the root.
-  [[nodiscard]] Adjoints hand_down(const Sweep& sweep, const Eigen::MatrixXd& trace_factor,
+  /// Solves the groups of an outer level, which receive `grams`; returns what they hand up.
+  [[nodiscard]] MatrixArray solve_level(Index level, MatrixArray& grams,
+                                        const Eigen::MatrixXd& factor, MatrixArray& nodes,
+                                        double& log_determinant) const;
+  /// What value() kept of the outer levels, if there are any.
+  [[nodiscard]] static const Sweep& solved(const WeightedGram& known);
+  /// The adjoints of what each group receives, from those of the root, which are referred to.
+  [[nodiscard]] Adjoints hand_down(const WeightedGram& known, const Eigen::MatrixXd& trace_factor,
                                    const Eigen::VectorXd& data_vector) const;
   /// Terms of the innermost groups; returns the derivatives of the Gram matrices that the groups of
   /// level 1 receive, group by group.
@@ -162,11 +165,11 @@ class NestedCrossProducts final : public CrossProducts {
                                                  GramDerivatives& result) const;
   /// Terms of one level of outer groups; `tangents` come from below and are replaced by what is
   /// handed up.
-  void add_level_derivatives(Index level, const Sweep& sweep, const Adjoints& adjoints,
+  void add_level_derivatives(Index level, const MatrixArray& nodes, const Adjoints& adjoints,
                              MatrixArray& tangents, GramDerivatives& result) const;
   void add_leaf_terms(const LeafSet& set, const Run& run, const LeafAdjoint& adjoint,
                       LeafTerms& sum) const;
-  [[nodiscard]] InnerNode outer(const Sweep& sweep, Index level, Index group) const;
+  [[nodiscard]] InnerNode outer(const WeightedGram& known, Index level, Index group) const;
   struct Tangents;
   /// What a run of innermost groups adds to the second derivatives in full.
   void add_leaf_jet(const Run& run, const Eigen::MatrixXd& factor, GramJet& jet,
@@ -198,9 +201,11 @@ class NestedCrossProducts final : public CrossProducts {
 /// The outer groups solved at a point.
 struct NestedCrossProducts::Sweep final : Factorization {
   std::vector<MatrixArray> nodes;  ///< OuterNode of each group of a level; none of the innermost
-  Eigen::MatrixXd root;            ///< the Gram matrix that the root receives
-  double log_determinant = 0;
 };
+
+inline const NestedCrossProducts::Sweep& NestedCrossProducts::solved(const WeightedGram& known) {
+  return static_cast<const Sweep&>(*known.factorization);
+}
 
 /// True if each group of `inner` lies in one group of `outer`.
 [[nodiscard]] bool is_nested(const std::vector<std::int32_t>& inner, Index n_inner,

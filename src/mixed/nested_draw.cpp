@@ -108,7 +108,7 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
   if (depth() == 0) return result;
   if (leaf_group_.empty())
     throw InvalidArgument("effects: the cross-products are drawn; single groups have none");
-  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
+  const WeightedGram known = value(factors);
   for (Index l = 0; l < depth(); ++l) {
     const Level& level = levels_[at(l)];
     result[at(l)].mean.resize(level.n_groups, level.size);
@@ -141,7 +141,7 @@ std::vector<LevelEffects> NestedCrossProducts::effects(const std::vector<MatrixX
   for (Index l = depth() - 1; l >= 1; --l) {
     const Level& level = levels_[at(l)];
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode node = outer(*sweep, l, g);
+      const InnerNode node = outer(known, l, g);
       MatrixXd joint;
       const VectorXd mean = settle(l, g, node.n, node.residual.topRows(level.size), joint);
       VectorXd below(level.size + level.width);

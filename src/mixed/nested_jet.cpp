@@ -90,7 +90,7 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   };
 
   std::vector<Tangents> tangents;
-  const std::shared_ptr<const Sweep> sweep = sweep_up(factors);
+  const WeightedGram known = value(factors);
   if (depth() > 0) {
     tangents.assign(at(levels_[1].n_groups), Tangents(structure_.offset(1), levels_.front().width));
     for (const Run& run : searched().runs)
@@ -104,7 +104,7 @@ GramJet NestedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
     std::vector<Tangents> up(at(levels_[at(l + 1)].n_groups),
                              Tangents(structure_.offset(l + 1), level.width));
     for (Index g = 0; g < level.n_groups; ++g) {
-      const InnerNode inner = outer(*sweep, l, g);
+      const InnerNode inner = outer(known, l, g);
       Tangents& receiver = up[at(level.parent[at(g)])];
       Tangents& below = tangents[at(g)];
       std::vector<MatrixXd> cross;

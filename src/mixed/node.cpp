@@ -117,7 +117,7 @@ MatrixXd symmetric_unit(Index q, Index row, Index column) {
   return e;
 }
 
-double least_variance_bound(const MatrixXd& factor) {
+double least_variance_bound(const MatrixView& factor) {
   const Index q = factor.rows();
   const double determinant = factor.diagonal().prod() * factor.diagonal().prod();
   if (q == 1) return determinant;

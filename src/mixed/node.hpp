@@ -58,8 +58,11 @@ struct InnerNode {
 /// The symmetric unit matrix E of a coordinate of ψ: 1 at (row, column) and (column, row).
 [[nodiscard]] Eigen::MatrixXd symmetric_unit(Index q, Index row, Index column);
 
+/// Variances below this, where an effect of variance 1 is as large as its error, are 0.
+constexpr double null_variance = 1e-9;
+
 /// A lower bound of the least eigenvalue of ΛΛ', Λ lower triangular: |ΛΛ'| over the most that the
 /// other eigenvalues can multiply to.
-[[nodiscard]] double least_variance_bound(const Eigen::MatrixXd& factor);
+[[nodiscard]] double least_variance_bound(const MatrixView& factor);
 
 }  // namespace rapport

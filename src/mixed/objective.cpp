@@ -25,6 +25,21 @@ VectorXd combination(const VectorXd& coefficients) {
   return result;
 }
 
+/// U⁻¹ for an upper triangular U.
+MatrixXd inverse_of_upper(const Eigen::Ref<const MatrixXd>& u) {
+  const Index n = u.rows();
+  MatrixXd inverse = MatrixXd::Zero(n, n);
+  for (Index j = 0; j < n; ++j) {
+    inverse(j, j) = 1 / u(j, j);
+    for (Index i = j - 1; i >= 0; --i) {
+      double sum = 0;
+      for (Index k = i + 1; k <= j; ++k) sum += u(i, k) * inverse(k, j);
+      inverse(i, j) = -sum / u(i, i);
+    }
+  }
+  return inverse;
+}
+
 }  // namespace
 
 Objective::Objective(const CrossProducts& products, const CovarianceStructure& structure,
@@ -41,20 +56,21 @@ Objective::Objective(const CrossProducts& products, const CovarianceStructure& s
 
 ProfiledValue Objective::value(const VectorXd& theta) const {
   ProfiledValue result;
-  result.weighted = products_.value(structure_.factors(theta));
-  MatrixXd gram = result.weighted.gram;
-  if (projection_.size() > 0) gram = (projection_.transpose() * gram * projection_).eval();
-  const Index p = gram.rows() - 1;
-  const Eigen::LLT<MatrixXd> llt(gram);
-  if (llt.info() != Eigen::Success || !gram.allFinite()) {
+  result.factors = structure_.factors(theta);
+  result.weighted = products_.value(result.factors);
+  MatrixXd upper = result.weighted.gram;
+  if (projection_.size() > 0) upper = (projection_.transpose() * upper * projection_).eval();
+  const Index p = upper.rows() - 1;
+  const bool finite = upper.allFinite();
+  const Eigen::LLT<Eigen::Ref<MatrixXd>, Eigen::Upper> llt(upper);  // in place
+  if (llt.info() != Eigen::Success || !finite) {
     result.criterion = std::numeric_limits<double>::infinity();
     return result;
   }
   // The factor of the Gram matrix of [X y] holds U, U⁻ᵀX'V⁻¹y and r.
-  const MatrixXd upper = llt.matrixU();
   const auto u = upper.topLeftCorner(p, p).triangularView<Eigen::Upper>();
-  result.inverse_root = u.solve(MatrixXd::Identity(p, p));
-  result.coefficients = u.solve(upper.topRightCorner(p, 1));
+  result.inverse_root = inverse_of_upper(upper.topLeftCorner(p, p));
+  result.coefficients = u.solve(upper.col(p).head(p));
   const double r_squared = upper(p, p) * upper(p, p);
   result.sigma_squared = r_squared / degrees_;
   result.criterion = result.weighted.log_determinant +
@@ -64,53 +80,54 @@ ProfiledValue Objective::value(const VectorXd& theta) const {
   return result;
 }
 
-CriterionDerivatives Objective::derivatives(const VectorXd& theta,
-                                            const ProfiledValue& at_theta) const {
+CriterionDerivatives Objective::derivatives(const ProfiledValue& at_theta) const {
   const Index n = structure_.n_parameters();
   const Index p = at_theta.coefficients.size();
   const bool reml = criterion_ == Criterion::reml;
-  const double sigma_squared = at_theta.sigma_squared;
+  const MatrixXd& root = at_theta.inverse_root;
   const VectorXd residual = combination(at_theta.coefficients);
   MatrixXd trace_factor = MatrixXd::Zero(p + 1, reml ? p : 0);
-  if (reml) trace_factor.topRows(p) = at_theta.inverse_root;
-  GramDerivatives d =
-      projection_.size() == 0
-          ? products_.derivatives(structure_.factors(theta), at_theta.weighted, trace_factor,
-                                  residual)
-          : products_.derivatives(structure_.factors(theta), at_theta.weighted,
-                                  projection_ * trace_factor, projection_ * residual);
+  if (reml) trace_factor.topRows(p) = root;
+  GramDerivatives d = projection_.size() == 0
+                          ? products_.derivatives(at_theta.factors, at_theta.weighted, trace_factor,
+                                                  residual)
+                          : products_.derivatives(at_theta.factors, at_theta.weighted,
+                                                  projection_ * trace_factor,
+                                                  projection_ * residual);
   if (projection_.size() > 0)
     for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 
   CriterionDerivatives result;
-  result.trace = d.log_determinant;
+  result.trace = std::move(d.log_determinant);
   result.quadratic.resize(n);
-  result.fixed_information.resize(at(n));
-  std::vector<MatrixXd> whitened(at(n));  // U⁻ᵀ ∂(X'V⁻¹X) U⁻¹
-  MatrixXd moved(p, n);                   // U⁻ᵀ X' ∂(V⁻¹) (y − Xβ)
+  MatrixXd whitened(p * p, reml ? n : 0);  // U⁻ᵀ ∂(X'V⁻¹X) U⁻¹, a column each
+  MatrixXd moved(p, n);                    // U⁻ᵀ X' ∂(V⁻¹) (y − Xβ)
+  VectorXd pushed(p + 1);
+  MatrixXd half(p, p);
   for (Index k = 0; k < n; ++k) {
     const MatrixXd& change = d.gram[at(k)];
-    const VectorXd pushed = change * residual;
+    pushed.noalias() = change * residual;
     result.quadratic[k] = -residual.dot(pushed);
-    result.fixed_information[at(k)] = change.topLeftCorner(p, p);
-    moved.col(k) = at_theta.inverse_root.transpose() * pushed.head(p);
+    moved.col(k).noalias() = root.transpose() * pushed.head(p);
     if (!reml) continue;
-    whitened[at(k)] =
-        at_theta.inverse_root.transpose() * change.topLeftCorner(p, p) * at_theta.inverse_root;
-    result.trace[k] += whitened[at(k)].trace();
+    half.noalias() = change.topLeftCorner(p, p) * root;
+    Eigen::Map<MatrixXd> square(whitened.col(k).data(), p, p);
+    square.noalias() = root.transpose() * half;
+    result.trace[k] += square.trace();
   }
-  MatrixXd trace_second = d.trace_part;
-  if (reml)
-    for (Index k = 0; k < n; ++k)
-      for (Index l = 0; l < n; ++l)
-        trace_second(k, l) -= whitened[at(k)].cwiseProduct(whitened[at(l)]).sum();
+  const double sigma_squared = at_theta.sigma_squared;
+  MatrixXd& trace_second = d.trace_part;
+  if (reml) trace_second.noalias() -= whitened.transpose() * whitened;
   result.expected = -trace_second;
   result.gradient = result.trace - result.quadratic / sigma_squared;
-  result.hessian = trace_second + (d.data_part - 2 * moved.transpose() * moved) / sigma_squared;
+  d.data_part.noalias() -= 2 * moved.transpose() * moved;
+  result.hessian = trace_second + d.data_part / sigma_squared;
   result.sigma_cross = result.quadratic / (sigma_squared * sigma_squared);
   result.sigma_curvature = degrees_ / (sigma_squared * sigma_squared);
-  result.profiled_hessian =
-      result.hessian - result.sigma_cross * result.sigma_cross.transpose() / result.sigma_curvature;
+  result.profiled_hessian = result.hessian;
+  result.profiled_hessian.noalias() -=
+      result.sigma_cross * result.sigma_cross.transpose() / result.sigma_curvature;
+  result.gram = std::move(d.gram);
   return result;
 }
 
@@ -169,36 +186,35 @@ struct BoundarySlope {
   VectorXd direction;  ///< in the level's effects
 };
 
-BoundarySlope boundary_slope(const CovarianceStructure& structure, const VectorXd& theta,
-                             const VectorXd& psi_gradient) {
-  constexpr double null_variance = 1e-9;
+/// That of one block, if it is less than what `worst` holds.
+void look_at_block(const MatrixView& factor, const MatrixView& gradient, Index level, Index first,
+                   Index level_size, BoundarySlope& worst) {
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> psi(factor * factor.transpose());
+  const Index null = (psi.eigenvalues().array() < null_variance).count();
+  if (null == 0) return;
+  const MatrixXd basis = psi.eigenvectors().leftCols(null);
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> slope(basis.transpose() * gradient * basis);
+  if (slope.eigenvalues()[0] >= worst.multiplier) return;
+  worst.multiplier = slope.eigenvalues()[0];
+  worst.level = level;
+  worst.direction = VectorXd::Zero(level_size);
+  worst.direction.segment(first, factor.rows()) = basis * slope.eigenvectors().col(0);
+}
+
+BoundarySlope boundary_slope(const CovarianceStructure& structure,
+                             const std::vector<MatrixXd>& factors, const VectorXd& psi_gradient) {
   BoundarySlope worst;
-  const std::vector<MatrixXd> factors = structure.factors(theta);
-  std::vector<MatrixXd> gradients = structure.covariances(psi_gradient);
   for (Index level = 0; level < structure.n_levels(); ++level) {
-    // ψ moves both (r, c) and (c, r), so that off the diagonal the matrix holds half the
-    // derivative.
-    MatrixXd gradient = 0.5 * gradients[at(level)];
-    gradient.diagonal() *= 2;
     Index first = 0;
     for (const Index size : structure.blocks(level)) {
-      const MatrixXd factor = factors[at(level)].block(first, first, size, size);
-      if (least_variance_bound(factor) > null_variance) {
-        first += size;
-        continue;
-      }
-      const Eigen::SelfAdjointEigenSolver<MatrixXd> psi(factor * factor.transpose());
-      const Index null = (psi.eigenvalues().array() < null_variance).count();
-      if (null > 0) {
-        const MatrixXd basis = psi.eigenvectors().leftCols(null);
-        const Eigen::SelfAdjointEigenSolver<MatrixXd> slope(
-            basis.transpose() * gradient.block(first, first, size, size) * basis);
-        if (!(slope.eigenvalues()[0] >= worst.multiplier)) {
-          worst.multiplier = slope.eigenvalues()[0];
-          worst.level = level;
-          worst.direction = VectorXd::Zero(structure.size(level));
-          worst.direction.segment(first, size) = basis * slope.eigenvectors().col(0);
-        }
+      const auto factor = factors[at(level)].block(first, first, size, size);
+      if (least_variance_bound(factor) <= null_variance) {
+        // ψ moves both (r, c) and (c, r), so that off the diagonal the matrix holds half the
+        // derivative.
+        MatrixXd gradient = 0.5 * structure.covariances(psi_gradient)[at(level)];
+        gradient.diagonal() *= 2;
+        look_at_block(factor, gradient.block(first, first, size, size), level, first,
+                      structure.size(level), worst);
       }
       first += size;
     }
@@ -223,8 +239,8 @@ class Search {
     const VectorXd candidate = from_zero && better == psi
                                    ? identity_theta(objective_.structure())
                                    : theta_of_psi(objective_.structure(), better);
-    const ProfiledValue value = evaluate(candidate);
-    if (value.criterion < here_.value.criterion || from_zero) move_to(candidate, value);
+    ProfiledValue value = evaluate(candidate);
+    if (value.criterion < here_.value.criterion || from_zero) move_to(candidate, std::move(value));
   }
 
   /// True if no digit that is reported depends on the step.
@@ -253,14 +269,14 @@ class Search {
       const bool last =
           interior && (predicted < 1e-9 ||
                        (!first && predicted < 1e-3 && predicted * predicted < 1e-12 * previous));
-      const ProfiledValue there = evaluate(here_.theta + step);
+      ProfiledValue there = evaluate(here_.theta + step);
       const double decrease = here_.value.criterion - there.criterion;
       const double noise = 1e3 * rounding;
       const bool accepted = decrease > 0.1 * predicted || (predicted < noise && decrease > -noise);
       if (accepted) {
         if (decrease > 0.75 * predicted && !interior) radius *= 2;
         if (decrease < 0.25 * predicted && predicted >= noise) radius = 0.5 * step.norm();
-        move_to(here_.theta + step, there);
+        move_to(here_.theta + step, std::move(there));
         previous = predicted;
         first = false;
         if (last) {
@@ -283,7 +299,7 @@ class Search {
   /// True if the criterion falls along a direction of no variance; then moves there.
   bool leave_saddle() {
     const BoundarySlope slope =
-        boundary_slope(objective_.structure(), here_.theta, here_.derivatives.gradient);
+        boundary_slope(objective_.structure(), here_.value.factors, here_.derivatives.gradient);
     here_.certificate.boundary_multiplier = slope.multiplier;
     const double scale = std::max(1.0, here_.derivatives.trace.cwiseAbs().maxCoeff());
     if (!(slope.multiplier < -1e-6 * scale)) return false;
@@ -295,24 +311,25 @@ class Search {
       covariance.diagonal().array() += 1e-12;
       const VectorXd candidate =
           theta_of_psi(objective_.structure(), objective_.structure().psi(covariances));
-      const ProfiledValue value = evaluate(candidate);
+      ProfiledValue value = evaluate(candidate);
       if (value.criterion < here_.value.criterion) {
-        move_to(candidate, value);
+        move_to(candidate, std::move(value));
         return true;
       }
     }
     return false;
   }
 
+  /// To be called once.
   [[nodiscard]] CriterionOptimum result() {
     if (here_.theta.size() == 0) {
       here_.converged = true;
-      return here_;
+      return std::move(here_);
     }
     here_.certificate.smallest_curvature =
         Eigen::SelfAdjointEigenSolver<MatrixXd>(here_.hessian, Eigen::EigenvaluesOnly)
             .eigenvalues()[0];
-    return here_;
+    return std::move(here_);
   }
 
  private:
@@ -321,14 +338,15 @@ class Search {
     return objective_.value(theta);
   }
 
-  void move_to(const VectorXd& theta, const ProfiledValue& value) {
-    here_.theta = theta;
-    here_.value = value;
-    here_.derivatives = objective_.derivatives(theta, value);
-    const MatrixXd jacobian = objective_.structure().jacobian(theta);
-    here_.gradient = jacobian.transpose() * here_.derivatives.gradient;
-    here_.hessian = jacobian.transpose() * here_.derivatives.profiled_hessian * jacobian +
-                    objective_.structure().curvature(here_.derivatives.gradient);
+  void move_to(VectorXd theta, ProfiledValue value) {
+    here_.theta = std::move(theta);
+    here_.value = std::move(value);
+    here_.derivatives = objective_.derivatives(here_.value);
+    const MatrixXd jacobian = objective_.structure().jacobian(here_.theta);
+    here_.gradient.noalias() = jacobian.transpose() * here_.derivatives.gradient;
+    const MatrixXd half = here_.derivatives.profiled_hessian * jacobian;
+    here_.hessian = objective_.structure().curvature(here_.derivatives.gradient);
+    here_.hessian.noalias() += jacobian.transpose() * half;
   }
 
   const Objective& objective_;

@@ -224,7 +224,7 @@ class HeldDeviance {
         log_determinant + nu * (std::log(2 * std::numbers::pi * v) + value.sigma_squared / v);
 
     // In (ψ, v), v = σ²; then in (τ, σ), ψ = τ/v; then in the entries.
-    const CriterionDerivatives d = objective_.derivatives(theta, value);
+    const CriterionDerivatives d = objective_.derivatives(value);
     const VectorXd by_psi = d.trace - d.quadratic / v;
     const MatrixXd by_psi_psi = -d.expected + (d.hessian + d.expected) * (value.sigma_squared / v);
     const VectorXd by_psi_v = d.quadratic / (v * v);

@@ -60,6 +60,9 @@ class CovarianceStructure {
   [[nodiscard]] Eigen::VectorXd canonical(const Eigen::VectorXd& theta) const;
 
  private:
+  template <class Visit>
+  void for_block_pairs(const Visit& visit) const;
+
   std::vector<std::vector<Index>> blocks_;
   std::vector<Index> sizes_;
   std::vector<Index> offsets_ = {0};

@@ -12,6 +12,7 @@ namespace rapport {
 /// log|V| + [REML] log|X'V⁻¹X| + ν (1 + log 2πr²/ν), ν = n (ML) or n − p (REML), r² = (y −
 /// Xβ)'V⁻¹(y − Xβ).
 struct ProfiledValue {
+  std::vector<Eigen::MatrixXd> factors;  ///< Λ of every level
   double criterion;
   Eigen::VectorXd coefficients;  ///< β, p
   double sigma_squared;          ///< r² / ν
@@ -29,7 +30,7 @@ struct CriterionDerivatives {
   Eigen::VectorXd trace;             ///< K: tr(P V_k) (ML: tr(V⁻¹V_k))
   Eigen::MatrixXd expected;          ///< K × K: tr(P V_k P V_l), ML: tr(V⁻¹V_k V⁻¹V_l)
   Eigen::VectorXd quadratic;         ///< K: y'P V_k P y
-  std::vector<Eigen::MatrixXd> fixed_information;  ///< K of p × p: ∂(X'V⁻¹X)/∂ψ
+  std::vector<Eigen::MatrixXd> gram;  ///< K of (p + 1)²: ∂(W'V⁻¹W)/∂ψ, W = [X y]
 };
 
 /// The profiled criterion of compressed data, as a function of θ.
@@ -44,9 +45,8 @@ class Objective {
   /// ν.
   [[nodiscard]] double degrees() const { return degrees_; }
   [[nodiscard]] ProfiledValue value(const Eigen::VectorXd& theta) const;
-  /// `at` is value(theta).
-  [[nodiscard]] CriterionDerivatives derivatives(const Eigen::VectorXd& theta,
-                                                 const ProfiledValue& at) const;
+  /// Where `at` was evaluated.
+  [[nodiscard]] CriterionDerivatives derivatives(const ProfiledValue& at) const;
 
  private:
   const CrossProducts& products_;
