@@ -161,7 +161,8 @@ OptimizerReport describe_search(const CriterionOptimum& optimum,
   return report;
 }
 
-/// The inverse of a symmetric matrix with diagonal ±1 or 0, directions of curvature 0 or less left out.
+/// The inverse of a symmetric matrix with diagonal ±1 or 0, directions of curvature 0 or less left
+/// out.
 MatrixXd inverse_without_null(const MatrixXd& matrix) {
   constexpr double flat = 1e-8;
   const Eigen::LLT<MatrixXd> llt(matrix);
@@ -286,7 +287,7 @@ MixedFit MixedModel::fit(const FitOptions& options) const {
   // Without residual variance the search runs away; a model with moments has not looked for that.
   constexpr double far = 1e3;
   if (data_->products->has_moments() && optimum.theta.lpNorm<Eigen::Infinity>() > far)
-    require_residual_variance(*data_);
+    require_residual_variance(*data_, unweighted_gram(*data_));
   return describe_fit(*data_, optimum, options);
 }
 

@@ -193,7 +193,7 @@ class Assembly {
     add_response();
     compress();
     standardize_effects(*data_);
-    check_residual(*data_, raw_sum_);
+    check_residual(*data_, gram_);
   }
 
   [[nodiscard]] std::shared_ptr<const MixedModel::Data> result() { return std::move(data_); }
@@ -265,11 +265,9 @@ class Assembly {
   void compress() {
     data_->products = make_products(columns_, data_->structure, data_->threads);
     const Index p = data_->rank();
-    const MatrixXd whole = unweighted_gram(*data_);
-    if (!whole.allFinite()) refuse_infinite();
-    raw_sum_ = whole(p, p);
-    const MatrixXd gram = whole.topLeftCorner(p, p);
-    const Dependence dependence = column_dependence(gram, independent_share);
+    gram_ = unweighted_gram(*data_);
+    if (!gram_.allFinite()) refuse_infinite();
+    const Dependence dependence = column_dependence(gram_.topLeftCorner(p, p), independent_share);
     if (static_cast<Index>(dependence.kept.size()) < p) {
       const ModelColumn response = columns_.fixed.back();
       columns_.fixed.pop_back();
@@ -285,6 +283,7 @@ class Assembly {
         columns_.fixed.push_back({orthogonal_.col(j).data()});
       columns_.fixed.push_back(response);
       data_->products = make_products(columns_, data_->structure, data_->threads);
+      gram_ = unweighted_gram(*data_);
     }
     if (data_->rank() == 0)
       throw DataError(
@@ -322,7 +321,7 @@ class Assembly {
   ModelColumns columns_;
   VectorXd response_;
   MatrixXd orthogonal_;
-  double raw_sum_ = 0;  ///< of squares of the internal response
+  MatrixXd gram_;  ///< of [X y] on the internal scale
 };
 
 }  // namespace

@@ -63,8 +63,19 @@ class PieceColumns {
   [[nodiscard]] bool is_one(Index column) const {
     return recipes_[static_cast<std::size_t>(column)].empty();
   }
+  /// True if the column does not lie among the values of the frame's variables as it is.
+  [[nodiscard]] bool is_made(Index column, const std::vector<VariableValues>& variables) const {
+    const std::vector<Part>& recipe = recipes_[static_cast<std::size_t>(column)];
+    return recipe.size() != 1 || variables[recipe.front().variable].is_factor;
+  }
+  [[nodiscard]] Index n_made(const std::vector<VariableValues>& variables) const {
+    Index count = 0;
+    for (Index j = 0; j < size(); ++j) count += !is_one(j) && is_made(j, variables) ? 1 : 0;
+    return count;
+  }
   /// `column` on rows first … first + n − 1, from the values of the frame's variables (in the
-  /// frame's order): where it lies among them, or `buffer` (n) after it is written there.
+  /// frame's order): where it lies among them, or where is_made() `buffer` (n) after it is written
+  /// there.
   const double* values(Index column, const std::vector<VariableValues>& variables, Index first,
                        Index n, double* buffer) const;
 

@@ -56,34 +56,41 @@ detail::VariableValues rows_of(const detail::VariableValues& values,
   return result;
 }
 
-/// The rows that columns are centred and scaled by.
-struct Sample {
-  std::vector<detail::VariableValues> values;
-  VectorXd response;
-  VectorXd offset;
-  ModelRows rows;
-
-  Sample(const detail::PreparedDesign& prepared, const VectorView& all) {
+/// Every k-th of the rows, by which columns are centred and scaled.
+class Sample {
+ public:
+  explicit Sample(const ModelRows& all) : rows_(all) {
+    const Index step = summary_step(all.size);
+    if (step == 1) return;
     std::vector<Index> chosen;
-    for (Index i = 0; i < all.size(); i += summary_step(all.size())) chosen.push_back(i);
-    for (const detail::VariableValues& variable : prepared.values)
-      values.push_back(rows_of(variable, chosen));
-    response = all(chosen);
-    if (prepared.design.offset.size() > 0) offset = prepared.design.offset(chosen);
-    rows = {&values, response.data(), offset.size() > 0 ? offset.data() : nullptr, nullptr,
-            {},      response.size()};
+    for (Index i = 0; i < all.size; i += step) chosen.push_back(i);
+    for (const detail::VariableValues& variable : *all.values)
+      values_.push_back(rows_of(variable, chosen));
+    response_ = Eigen::Map<const VectorXd>(all.response, all.size)(chosen);
+    if (all.offset != nullptr) offset_ = Eigen::Map<const VectorXd>(all.offset, all.size)(chosen);
+    rows_ = {&values_, response_.data(), all.offset != nullptr ? offset_.data() : nullptr, nullptr,
+             {},       response_.size()};
   }
+  Sample(const Sample&) = delete;
+  Sample& operator=(const Sample&) = delete;
+
+  [[nodiscard]] const ModelRows& rows() const { return rows_; }
+
+ private:
+  std::vector<detail::VariableValues> values_;
+  VectorXd response_;
+  VectorXd offset_;
+  ModelRows rows_;
 };
 
 /// The model by pieces of rows, or nothing if it takes the whole design.
-std::shared_ptr<const MixedModel::Data> piecewise(const detail::PreparedDesign& prepared,
-                                                  int threads) {
+std::shared_ptr<const MixedModel::Data> piecewise(detail::PreparedDesign prepared, int threads) {
   const std::vector<std::string> labels = nested_factors(prepared);
   const Eigen::Ref<const VectorXd> response = prepared.response.values(0);
   if (labels.empty() || terms_repeat(prepared.design) ||
-      summarize_column(response.data(), response.size()).constant)
+      is_constant(response.data(), response.size()))
     return nullptr;
-  const Design& design = prepared.design;
+  Design& design = prepared.design;
   const VectorXd root_weight = design.weights.cwiseSqrt();
   ModelRows rows{&prepared.values,
                  response.data(),
@@ -97,9 +104,9 @@ std::shared_ptr<const MixedModel::Data> piecewise(const detail::PreparedDesign& 
     rows.groups.push_back(factor.codes.data());
     levels.push_back(std::make_shared<const std::vector<std::string>>(factor.levels));
   }
-  const Sample sample(prepared, response);
+  const Sample sample(rows);
   try {
-    PiecewiseModel model(design.frame, labels, sample.rows,
+    PiecewiseModel model(std::move(design.frame), labels, sample.rows(),
                          static_cast<Index>(levels.front()->size()), threads);
     model.add(rows);
     return model.finish(levels, design.n_omitted);

@@ -16,21 +16,31 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
+bool is_constant(const double* values, Index n) {
+  for (Index i = 1; i < n; ++i)
+    if (values[i] != values[0]) return false;
+  return true;
+}
+
 ColumnSummary summarize_column(const double* values, Index n) {
-  ColumnSummary summary{values[0], values[0], 0, true};
-  for (Index i = 1; i < n && summary.constant; ++i) summary.constant = values[i] == values[0];
+  ColumnSummary summary{values[0], values[0], 0, is_constant(values, n)};
   if (summary.constant) return summary;
   const auto look = [&](Index step) {
-    double sum = 0;
-    double least = values[0];
-    double greatest = values[0];
-    for (Index i = 0; i < n; i += step) {
-      sum += values[i] - values[0];
-      least = std::min(least, values[i]);
-      greatest = std::max(greatest, values[i]);
-    }
-    summary.mean = values[0] + sum / static_cast<double>((n - 1) / step + 1);
-    summary.half_range = 0.5 * (greatest - least);
+    using Lanes = Eigen::Array4d;  // side by side: a sum waits for the one before it
+    Lanes sum = Lanes::Zero();
+    Lanes least = Lanes::Constant(values[0]);
+    Lanes greatest = least;
+    const auto add = [&](const Lanes& x) {
+      sum += x - values[0];
+      least = least.min(x);
+      greatest = greatest.max(x);
+    };
+    Index i = 0;
+    for (; i + 3 * step < n; i += 4 * step)
+      add(Lanes(values[i], values[i + step], values[i + 2 * step], values[i + 3 * step]));
+    for (; i < n; i += step) add(Lanes(values[i], values[0], values[0], values[0]));
+    summary.mean = values[0] + sum.sum() / static_cast<double>((n - 1) / step + 1);
+    summary.half_range = 0.5 * (greatest.maxCoeff() - least.minCoeff());
   };
   look(summary_step(n));
   if (!(summary.half_range > 0)) look(1);
@@ -122,31 +132,31 @@ MatrixXd unweighted_gram(const MixedModel::Data& data) {
 
 namespace {
 
-/// y'V⁻¹y less what X explains of it.
-double residual_sum(const MixedModel::Data& data, double scale) {
-  const Index p = data.rank();
-  const WeightedGram weighted =
-      data.products->value(data.structure.factors(scale * identity_theta(data.structure)));
-  const MatrixXd& gram = weighted.gram;
-  const VectorXd explained =
-      gram.topLeftCorner(p, p).llt().matrixL().solve(gram.topRightCorner(p, 1));
+/// y'V⁻¹y less what X explains of it, from W'V⁻¹W.
+double residual_sum(const MatrixXd& gram) {
+  const Index p = gram.rows() - 1;
+  VectorXd explained = gram.col(p).head(p);
+  Eigen::LLT<MatrixXd>(gram.topLeftCorner(p, p)).matrixL().solveInPlace(explained);
   return gram(p, p) - explained.squaredNorm();
 }
 
 }  // namespace
 
-void check_residual(const MixedModel::Data& data, double raw_sum) {
-  if (residual_sum(data, 0) <= 1e-15 * raw_sum)
+void check_residual(const MixedModel::Data& data, const MatrixXd& gram) {
+  if (residual_sum(gram) <= 1e-15 * gram(gram.rows() - 1, gram.cols() - 1))
     throw DataError(
         "fit_mixed_model: the fixed effects reproduce the response exactly; no variance is left "
         "for a mixed model");
-  if (!data.products->has_moments()) require_residual_variance(data);
+  if (!data.products->has_moments()) require_residual_variance(data, gram);
 }
 
-void require_residual_variance(const MixedModel::Data& data) {
+void require_residual_variance(const MixedModel::Data& data, const MatrixXd& gram) {
   constexpr double huge = 1e6;       // of random effects, in units of their errors
   constexpr double nothing = 1e-10;  // more than such effects leave of what is between groups
-  if (data.terms.empty() || residual_sum(data, huge) > nothing * residual_sum(data, 0)) return;
+  if (data.terms.empty()) return;
+  const WeightedGram apart =
+      data.products->value(data.structure.factors(huge * identity_theta(data.structure)));
+  if (residual_sum(apart.gram) > nothing * residual_sum(gram)) return;
   throw DataError("fit_mixed_model: the response does not vary within the levels of " +
                   data.terms.front().factor +
                   " beyond its fixed effects, so that there is no residual variance; a model of "

@@ -22,6 +22,7 @@ struct ColumnSummary {
   }
 };
 
+[[nodiscard]] bool is_constant(const double* values, Index n);
 [[nodiscard]] ColumnSummary summarize_column(const double* values, Index n);
 
 /// The distance between the rows that summaries look at.
@@ -65,13 +66,13 @@ constexpr double independent_share = 1e-8;
 /// 1 are as large as their errors.
 void standardize_effects(MixedModel::Data& data);
 
-/// Refuses a response that X, or X and the groups, explain without residual. `raw_sum` is the sum
-/// of its squares on the internal scale. Where CrossProducts::has_moments(), the groups are left to
+/// Refuses a response that X, or X and the groups, explain without residual. `gram` is
+/// unweighted_gram(data). Where CrossProducts::has_moments(), the groups are left to
 /// require_residual_variance() after a search that ran away.
-void check_residual(const MixedModel::Data& data, double raw_sum);
+void check_residual(const MixedModel::Data& data, const Eigen::MatrixXd& gram);
 
 /// Refuses a response that X and the groups explain without residual.
-void require_residual_variance(const MixedModel::Data& data);
+void require_residual_variance(const MixedModel::Data& data, const Eigen::MatrixXd& gram);
 
 /// Refuses a grouping factor of m levels with q effects each among n rows.
 void check_factor(const std::string& factor, Index m, Index q, Index n);

@@ -265,8 +265,8 @@ MatrixArray NestedCrossProducts::add_leaf_derivatives(const MatrixXd& factor,
         (pair.row == pair.column ? 1 : 2) * total.a()[pair_index(q, pair.row, pair.column)];
     for (Index l = 0; l <= k; ++l) {
       const MatrixPair other{own[at(l)].row, own[at(l)].column};
-      const double trace = 2 * contracted(total.a_trace(), q, pair, other) -
-                           contracted(total.a_a(), q, pair, other);
+      const double trace =
+          2 * contracted(total.a_trace(), q, pair, other) - contracted(total.a_a(), q, pair, other);
       const double data = 2 * contracted(total.a_data(), q, pair, other);
       result.trace_part(k, l) += trace;
       result.data_part(k, l) += data;
@@ -310,8 +310,7 @@ void NestedCrossProducts::add_level_derivatives(Index l, const MatrixArray& node
     leaf_kernels().outer_derivatives(
         {static_cast<int>(level.size), static_cast<int>(level.width), node, scratch},
         {adjoints.trace(l + 1, parent), static_cast<int>(rank), adjoints.data(l + 1, parent),
-         static_cast<int>(lower), static_cast<int>(upper),
-         rows.data(), columns.data()},
+         static_cast<int>(lower), static_cast<int>(upper), rows.data(), columns.data()},
         tangents.data(g * lower),
         {logs.data(), trace_part.data(), data_part.data(), handed_up.data(parent * upper)});
   }

@@ -37,6 +37,7 @@ NestedCrossProducts::NestedCrossProducts(CovarianceStructure structure, Index fi
   if (depth() == 0) return;
   leaves_->values.reserve(at((leaves + leaves / 16 + 8 * lanes) * leaf_doubles()));
   leaf_group_.reserve(at(leaves + leaves / 16 + 8 * lanes));
+  levels_.front().parent.reserve(at(leaves));
 }
 
 void NestedCrossProducts::absorb(const NestedCrossProducts& part,

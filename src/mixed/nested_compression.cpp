@@ -147,6 +147,8 @@ NestedCrossProducts::LaneRows NestedCrossProducts::find_rows(
     for (std::size_t i = 0; i < group.size(); ++i)
       result.rows[at(next[static_cast<std::size_t>(group[i])]++)] = static_cast<std::ptrdiff_t>(i);
   }
+  result.begin.reserve(leaf_group_.size());
+  result.count.reserve(leaf_group_.size());
   for (const std::int32_t g : leaf_group_) {
     result.begin.push_back(g < 0 ? 0 : begin[at(g)]);
     result.count.push_back(g < 0 ? 0 : begin[at(g + 1)] - begin[at(g)]);
@@ -167,22 +169,22 @@ void NestedCrossProducts::compress(const ModelColumns& columns) {
   const bool simple =
       columns.root_weight.size() == 0 && columns.levels.front().columns.front().constant;
   const auto n_runs = static_cast<Index>(leaves_->runs.size());
-  std::vector<MatrixXd> sums(at(n_runs), MatrixXd::Zero(width, width));
+  MatrixArray sums(n_runs, width, width);
   const VaryingColumns varying(columns);
   parallel_for(n_runs, n_runs < 8 ? 1 : threads_, [&](Index i) {
     const Run& run = leaves_->runs[at(i)];
     std::vector<unsigned char> doubtful(at(run.n_blocks * lanes), 1);
-    if (simple) compress_run(run, varying, rows, sums[at(i)], doubtful);
+    if (simple) compress_run(run, varying, rows, sums[i], doubtful);
     for (Index lane = 0; lane < run.n_blocks * lanes; ++lane) {
       const Index slot = run.first_block * lanes + lane;
       if (doubtful[at(lane)] != 0 && leaf_group_[at(slot)] >= 0)
-        compress_group(columns, rows.of(slot), slot, sums[at(i)]);
+        compress_group(columns, rows.of(slot), slot, sums[i]);
     }
   });
   const Index q = levels_.front().size;
   for (Index i = 0; i < n_runs; ++i) {
     const Run& run = leaves_->runs[at(i)];
-    remainders_[run.parent] += sums[at(i)];
+    remainders_[run.parent] += sums[i];
     Index& residual_rows = residual_rows_[at(run.parent)];
     for (Index slot = run.first_block * lanes; slot < (run.first_block + run.n_blocks) * lanes;
          ++slot) {
@@ -216,23 +218,24 @@ void NestedCrossProducts::compress_run(const Run& run, const VaryingColumns& var
   const Index q = levels_.front().size;
   const Index width = levels_.front().width;
   const long result_size = leaf_rows_result_size(n_own, n_shared);
-  std::vector<double> scratch(at(leaf_rows_scratch_size(n_own, n_shared)));
-  std::vector<double> values(at(result_size * run.n_blocks));
-  MatrixXd sum = MatrixXd::Zero(n_shared, n_shared);
+  double* const values = kernel_scratch(result_size * run.n_blocks + n_shared * n_shared +
+                                        leaf_rows_scratch_size(n_own, n_shared));
+  double* const sum = values + result_size * run.n_blocks;
+  std::fill_n(sum, n_shared * n_shared, 0.0);
   const Index first_slot = run.first_block * lanes;
   leaf_kernels().compress(
       {varying.values.data(), varying.shift.data(), varying.scale.data(), varying.n_own,
        static_cast<int>(n_shared), rows.rows.empty() ? nullptr : rows.rows.data(),
        rows.begin.data() + first_slot, rows.count.data() + first_slot, run.n_blocks,
-       scratch.data()},
-      {values.data(), sum.data(), doubtful.data()});
+       sum + n_shared * n_shared},
+      {values, sum, doubtful.data()});
   for (Index j = 0; j < n_shared; ++j)
     for (Index i = 0; i < n_shared; ++i)
-      remainder(varying.shared[at(i)], varying.shared[at(j)]) += sum(i, j);
+      remainder(varying.shared[at(i)], varying.shared[at(j)]) += sum[j * n_shared + i];
 
   const double sign = varying.own_constant < 0 ? -1 : 1;
   for (Index block = 0; block < run.n_blocks; ++block) {
-    const double* means = values.data() + block * result_size;
+    const double* means = values + block * result_size;
     const double* r = means + (n_own + n_shared) * lanes;
     const double* c = r + n_pairs(n_own) * lanes;
     double* out = leaves_->values.data() + (run.first_block + block) * lanes * leaf_doubles();

@@ -18,17 +18,23 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// Groups of one parent with one R.
 struct EqualDesigns {
-  std::vector<double> r;        ///< upper triangle by columns
-  std::vector<Index> members;   ///< lanes of the set
+  const double* r;          ///< upper triangle by columns, in a lane
+  Index members = 0;        ///< groups
+  std::int32_t first = -1;  ///< of the members
+  std::int32_t last = -1;
   std::vector<double> moments;  ///< of vec C, four lanes a value
 };
 
 /// Finds the class of a lane's R among those known.
 class DesignTable {
  public:
-  explicit DesignTable(Index pairs) : pairs_(pairs), heads_(1024, -1) {}
+  DesignTable(Index pairs, Index groups) : pairs_(pairs) {
+    std::size_t size = 16;
+    while (size < 1024 && size < at(groups)) size *= 2;
+    heads_.assign(size, -1);
+  }
 
-  Index find(const double* r) {
+  std::int32_t find(const double* r) {
     std::uint64_t hash = 0;
     for (Index i = 0; i < pairs_; ++i) {
       std::uint64_t bits = 0;
@@ -36,28 +42,27 @@ class DesignTable {
       hash = (hash ^ bits) * 0x9E3779B97F4A7C15u;
       hash ^= hash >> 29;
     }
-    std::int32_t& head = heads_[hash % heads_.size()];
-    for (std::int32_t c = head; c >= 0; c = next_[static_cast<std::size_t>(c)])
-      if (equal(classes_[static_cast<std::size_t>(c)].r, r)) return c;
+    std::int32_t& head = heads_[hash & (heads_.size() - 1)];
+    for (std::int32_t c = head; c >= 0; c = next_[at(c)])
+      if (equal(classes_[at(c)].r, r)) return c;
     next_.push_back(head);
     head = static_cast<std::int32_t>(classes_.size());
-    classes_.emplace_back();
-    for (Index i = 0; i < pairs_; ++i) classes_.back().r.push_back(r[i * lanes]);
+    classes_.push_back({r, 0, -1, -1, {}});
     return head;
   }
   std::vector<EqualDesigns>& classes() { return classes_; }
 
  private:
-  [[nodiscard]] bool equal(const std::vector<double>& known, const double* r) const {
+  [[nodiscard]] bool equal(const double* known, const double* r) const {
     for (Index i = 0; i < pairs_; ++i)
-      if (known[at(i)] != r[i * lanes]) return false;
+      if (known[i * lanes] != r[i * lanes]) return false;
     return true;
   }
 
   Index pairs_;
   std::vector<EqualDesigns> classes_;
   std::vector<std::int32_t> next_;
-  std::vector<std::int32_t> heads_;
+  std::vector<std::int32_t> heads_;  ///< a power of two
 };
 
 }  // namespace
@@ -70,6 +75,11 @@ struct NestedCrossProducts::Merger {
   Index pairs = n_pairs(q);
   Index slots = 0;  ///< written
 
+  [[nodiscard]] const double* lane(Index slot) const {
+    return products.leaves_->values.data() + slot / lanes * lanes * products.leaf_doubles() +
+           slot % lanes;
+  }
+
   double* append(const double* r, double multiplicity) {
     LeafSet& set = products.merged_;
     if (slots % lanes == 0) {
@@ -78,18 +88,17 @@ struct NestedCrossProducts::Merger {
     }
     double* values =
         set.values.data() + slots / lanes * lanes * products.leaf_doubles() + slots % lanes;
-    for (Index i = 0; i < pairs; ++i) values[i * lanes] = r[i];
+    for (Index i = 0; i < pairs; ++i) values[i * lanes] = r[i * lanes];
     set.multiplicity[at(slots)] = multiplicity;
     ++slots;
     return values + pairs * lanes;
   }
 
-  void add_single(Index parent, Index slot, const EqualDesigns& design) {
+  void add_single(Index parent, Index slot) {
     products.bundles_.push_back({parent, slots, 1, 0, 1});
-    double* c = append(design.r.data(), 1);
-    const double* source = products.leaves_->values.data() +
-                           (slot / lanes * products.leaf_doubles() + pairs) * lanes + slot % lanes;
-    for (Index i = 0; i < q * width; ++i) c[i * lanes] = source[i * lanes];
+    const double* source = lane(slot);
+    double* c = append(source, 1);
+    for (Index i = 0; i < q * width; ++i) c[i * lanes] = source[(pairs + i) * lanes];
   }
 
   /// A root of the second moment: the columns are in the order of C, so that only its last rows are
@@ -102,14 +111,14 @@ struct NestedCrossProducts::Merger {
       for (Index l = 0; l <= k; ++l, sum += lanes)
         moment(k, l) = moment(l, k) = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     const MatrixXd root = semidefinite_factor(moment);
-    const auto members = static_cast<double>(design.members.size());
+    const auto members = static_cast<double>(design.members);
     Bundle bundle{parent, slots, 0, q, members};
     double multiplicity = members;
     for (Index k = 0; k < n; ++k) {
       const bool last = k >= n - q;
       if (!last && root(k, k) == 0) continue;
       if (!last) ++bundle.n_shared;
-      double* c = append(design.r.data(), multiplicity);
+      double* c = append(design.r, multiplicity);
       multiplicity = 0;
       for (Index i = 0; i < n; ++i) c[i * lanes] = root(k, i);
     }
@@ -137,33 +146,33 @@ struct NestedCrossProducts::Merger {
   }
 
   /// True where a second moment takes fewer lanes than the groups themselves.
-  [[nodiscard]] bool worth(const EqualDesigns& design) const {
-    return static_cast<Index>(design.members.size()) > q * width;
-  }
+  [[nodiscard]] bool worth(const EqualDesigns& design) const { return design.members > q * width; }
 
   /// The groups of one parent in their blocks; false if there are too many designs for any use.
   bool add_parent(Index parent, const std::vector<Index>& blocks) {
     constexpr Index few = 64;
-    DesignTable table(pairs);
-    std::vector<std::int32_t> class_of(blocks.size() * at(lanes), -1);
-    for (Index i = 0; i < static_cast<Index>(class_of.size()); ++i) {
-      const Index slot = blocks[at(i / lanes)] * lanes + i % lanes;
-      if (products.leaf_group_[at(slot)] < 0) continue;
-      const double* r = products.leaves_->values.data() +
-                        slot / lanes * lanes * products.leaf_doubles() + slot % lanes;
-      const Index found = table.find(r);
-      class_of[at(i)] = static_cast<std::int32_t>(found);
-      table.classes()[at(found)].members.push_back(slot);
+    const auto n = static_cast<Index>(blocks.size()) * lanes;
+    const auto slot_of = [&](Index i) { return blocks[at(i / lanes)] * lanes + i % lanes; };
+    DesignTable table(pairs, n);
+    std::vector<std::int32_t> class_of(at(n), -1);
+    std::vector<std::int32_t> next(at(n), -1);  // member of the same class
+    for (Index i = 0; i < n; ++i) {
+      if (products.leaf_group_[at(slot_of(i))] < 0) continue;
+      const std::int32_t found = table.find(lane(slot_of(i)));
+      class_of[at(i)] = found;
+      EqualDesigns& design = table.classes()[at(found)];
+      ++design.members;
+      (design.first < 0 ? design.first : next[at(design.last)]) = static_cast<std::int32_t>(i);
+      design.last = static_cast<std::int32_t>(i);
       if (found > few + i / 8) return false;
     }
     add_moments(table.classes(), blocks, class_of);
     const Index first = slots / lanes;
     for (const EqualDesigns& design : table.classes()) {
-      if (worth(design)) {
+      if (worth(design))
         add_merged(parent, design);
-      } else {
-        for (const Index slot : design.members) add_single(parent, slot, design);
-      }
+      else
+        for (std::int32_t i = design.first; i >= 0; i = next[at(i)]) add_single(parent, slot_of(i));
     }
     slots = (slots + lanes - 1) / lanes * lanes;
     products.merged_.runs.push_back({parent, first, slots / lanes - first});

@@ -88,12 +88,11 @@ CriterionDerivatives Objective::derivatives(const ProfiledValue& at_theta) const
   const VectorXd residual = combination(at_theta.coefficients);
   MatrixXd trace_factor = MatrixXd::Zero(p + 1, reml ? p : 0);
   if (reml) trace_factor.topRows(p) = root;
-  GramDerivatives d = projection_.size() == 0
-                          ? products_.derivatives(at_theta.factors, at_theta.weighted, trace_factor,
-                                                  residual)
-                          : products_.derivatives(at_theta.factors, at_theta.weighted,
-                                                  projection_ * trace_factor,
-                                                  projection_ * residual);
+  GramDerivatives d =
+      projection_.size() == 0
+          ? products_.derivatives(at_theta.factors, at_theta.weighted, trace_factor, residual)
+          : products_.derivatives(at_theta.factors, at_theta.weighted, projection_ * trace_factor,
+                                  projection_ * residual);
   if (projection_.size() > 0)
     for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 

@@ -122,18 +122,18 @@ PiecewiseModel::Piece PiecewiseModel::compress(const ModelRows& rows, Index firs
   static const std::vector<double> ones(at(2 * piece_rows), 1.0);
   ModelColumns columns = columns_;
   columns.rows = n;
-  Index made = 1;  // columns that may have to be written: y and those of X and Z
-  for (const detail::PieceColumns& random : random_) made += random.size();
-  MatrixXd memory(n, made + fixed_.size());
+  Index made = rows.offset != nullptr ? 1 : 0;  // columns that have to be written
+  for (const detail::PieceColumns& random : random_) made += random.n_made(*rows.values);
+  MatrixXd memory(n, made + fixed_.n_made(*rows.values));
   Index next = 0;
   const auto place = [&](const detail::PieceColumns& source, Index j, ModelColumn& column) {
     if (source.is_one(j)) {
       column.values = ones.data();
       return;
     }
-    double* const buffer = memory.col(next).data();
-    column.values = source.values(j, *rows.values, first, n, buffer);
-    if (column.values == buffer) ++next;
+    const bool is_made = source.is_made(j, *rows.values);
+    column.values =
+        source.values(j, *rows.values, first, n, is_made ? memory.col(next++).data() : nullptr);
   };
   Piece piece;
   piece.groups.resize(factors_.size());
@@ -219,7 +219,7 @@ std::shared_ptr<MixedModel::Data> PiecewiseModel::finish(
   const Dependence dependence = column_dependence(gram.topLeftCorner(p, p), independent_share);
   if (static_cast<Index>(dependence.kept.size()) < p) return nullptr;
   standardize_effects(*data_);
-  check_residual(*data_, gram(p, p));
+  check_residual(*data_, gram);
   return data_;
 }
 

@@ -22,14 +22,14 @@ struct ProfiledValue {
 
 /// Derivatives of the criterion in the covariances ψ, at the profiled β.
 struct CriterionDerivatives {
-  Eigen::VectorXd gradient;          ///< K
-  Eigen::MatrixXd hessian;           ///< K × K, at fixed σ²
-  Eigen::VectorXd sigma_cross;       ///< K: ∂²/∂ψ∂σ²
-  double sigma_curvature;            ///< ∂²/∂(σ²)²
-  Eigen::MatrixXd profiled_hessian;  ///< K × K, with σ² at its best
-  Eigen::VectorXd trace;             ///< K: tr(P V_k) (ML: tr(V⁻¹V_k))
-  Eigen::MatrixXd expected;          ///< K × K: tr(P V_k P V_l), ML: tr(V⁻¹V_k V⁻¹V_l)
-  Eigen::VectorXd quadratic;         ///< K: y'P V_k P y
+  Eigen::VectorXd gradient;           ///< K
+  Eigen::MatrixXd hessian;            ///< K × K, at fixed σ²
+  Eigen::VectorXd sigma_cross;        ///< K: ∂²/∂ψ∂σ²
+  double sigma_curvature;             ///< ∂²/∂(σ²)²
+  Eigen::MatrixXd profiled_hessian;   ///< K × K, with σ² at its best
+  Eigen::VectorXd trace;              ///< K: tr(P V_k) (ML: tr(V⁻¹V_k))
+  Eigen::MatrixXd expected;           ///< K × K: tr(P V_k P V_l), ML: tr(V⁻¹V_k V⁻¹V_l)
+  Eigen::VectorXd quadratic;          ///< K: y'P V_k P y
   std::vector<Eigen::MatrixXd> gram;  ///< K of (p + 1)²: ∂(W'V⁻¹W)/∂ψ, W = [X y]
 };
 
@@ -74,9 +74,9 @@ struct CriterionOptimum {
 };
 
 /// Newton steps in a trust region from `start`, which is improved by one step of iterated
-/// generalised least squares if that helps; two from θ = 0, where CrossProducts::has_moments() makes
-/// the first one cheap. At the end the criterion's slope along directions of no
-/// variance is looked at: a search that ended in a saddle goes on.
+/// generalised least squares if that helps; two from θ = 0, where CrossProducts::has_moments()
+/// makes the first one cheap. At the end the criterion's slope along directions of no variance is
+/// looked at: a search that ended in a saddle goes on.
 CriterionOptimum minimize_criterion(const Objective& objective, const Eigen::VectorXd& start,
                                     Index iterations);
 
