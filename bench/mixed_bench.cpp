@@ -192,6 +192,32 @@ void profile_all(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(profile_intervals(model));
 }
 
+/// Without each level of a grouping factor, given the fit.
+void influence(benchmark::State& state, const Table& table, const char* formula,
+               const std::string& factor) {
+  const Design design = make_design(parse_formula(formula), table);
+  const MixedFit fit = fit_mixed_model(design);
+  for (const RandomTerm& term : design.random)
+    if (term.factor == factor)
+      for (auto _ : state)
+        benchmark::DoNotOptimize(deletion_influence(design, fit, term.group, term.levels));
+}
+void influence_sleepstudy(benchmark::State& state) {
+  influence(state, file("sleepstudy"), "Reaction ~ Days + (Days | Subject)", "Subject");
+}
+void influence_patients(benchmark::State& state) {
+  influence(state, panel(state.range(0), false), two_levels, "patient");
+}
+void influence_irregular(benchmark::State& state) {
+  influence(state, panel(state.range(0), true), two_levels, "patient");
+}
+void influence_therapists(benchmark::State& state) {
+  influence(state, panel(state.range(0), false), three_levels, "therapist");
+}
+void influence_patients_of_therapists(benchmark::State& state) {
+  influence(state, panel(state.range(0), false), three_levels, "therapist:patient");
+}
+
 BENCHMARK(sleepstudy)->Unit(benchmark::kMicrosecond);
 BENCHMARK(orthodont)->Unit(benchmark::kMicrosecond);
 BENCHMARK(oxboys)->Unit(benchmark::kMicrosecond);
@@ -210,3 +236,8 @@ BENCHMARK(bootstrap_1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(profile_all)->Unit(benchmark::kMillisecond);
 
 }  // namespace
+BENCHMARK(influence_sleepstudy)->Unit(benchmark::kMillisecond);
+BENCHMARK(influence_patients)->Arg(1000)->Arg(10000)->Unit(benchmark::kMillisecond);
+BENCHMARK(influence_irregular)->Arg(10000)->Unit(benchmark::kMillisecond);
+BENCHMARK(influence_therapists)->Arg(10000)->Unit(benchmark::kMillisecond);
+BENCHMARK(influence_patients_of_therapists)->Arg(10000)->Unit(benchmark::kMillisecond);

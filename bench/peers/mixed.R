@@ -81,6 +81,11 @@ if (slow) {
 fit <- lmer(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 time("profile_all", function() confint(fit, method = "profile", quiet = TRUE), 2)
 time("bootstrap_1000", function() bootMer(fit, function(x) c(fixef(x), x@theta, sigma(x)), nsim = 1000, seed = 1), 0)
+reml <- lmer(Reaction ~ Days + (Days | Subject), sleepstudy)
+time("influence_sleepstudy", function() influence(reml, groups = "Subject"), 1)
+d <- panel(1e3)
+of_panel <- suppressMessages(lmer(two, d))
+time("influence_patients/1000", function() influence(of_panel, groups = "patient", data = d), 0)
 if (requireNamespace("pbkrtest", quietly = TRUE)) {
   kenward_roger <- function(fit) {
     p <- length(fixef(fit))

@@ -33,6 +33,8 @@ sparsely_crossed_panel/100000,,,
 insteval,70,6.0,28.7
 bootstrap_1000,1000,1.9,19.6
 profile_all,1000,,
+influence_sleepstudy,,,
+influence_patients/1000,,,
 kenward_roger/1000,,,
 kenward_roger_three_levels/1000,300,,
 END

@@ -20,20 +20,6 @@ using Eigen::VectorXd;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-FixedEffects describe_fixed(const MixedModel::Data& data, const ProfiledValue& value) {
-  FixedEffects fixed;
-  fixed.terms = data.fixed_terms;
-  fixed.columns = data.fixed_columns;
-  fixed.dropped = data.dropped;
-  fixed.estimate =
-      data.fixed_transform * value.coefficients / data.response_scale + data.fixed_shift;
-  const MatrixXd root = data.fixed_transform * value.inverse_root;
-  fixed.covariance =
-      value.sigma_squared / (data.response_scale * data.response_scale) * root * root.transpose();
-  fixed.standard_error = fixed.covariance.diagonal().cwiseSqrt();
-  return fixed;
-}
-
 /// Ψ of one term's block on the internal scale, with the eigenvalues that are 0 up to rounding set
 /// to 0.
 MatrixXd settled_block(const MatrixXd& factor, Index& null) {
@@ -235,6 +221,20 @@ std::optional<Criterion> parse_criterion(std::string_view text) {
 VectorXd start_theta(const MixedModel::Data& data) {
   if (data.products->has_moments()) return VectorXd::Zero(data.structure.n_parameters());
   return identity_theta(data.structure);
+}
+
+FixedEffects describe_fixed(const MixedModel::Data& data, const ProfiledValue& value) {
+  FixedEffects fixed;
+  fixed.terms = data.fixed_terms;
+  fixed.columns = data.fixed_columns;
+  fixed.dropped = data.dropped;
+  fixed.estimate =
+      data.fixed_transform * value.coefficients / data.response_scale + data.fixed_shift;
+  const MatrixXd root = data.fixed_transform * value.inverse_root;
+  fixed.covariance =
+      value.sigma_squared / (data.response_scale * data.response_scale) * root * root.transpose();
+  fixed.standard_error = fixed.covariance.diagonal().cwiseSqrt();
+  return fixed;
 }
 
 MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& optimum,

@@ -7,12 +7,13 @@
 
 #include <Eigen/Cholesky>
 
-#include <cmath>
+#include "nested_deletion.hpp"
 #include <optional>
 
 namespace rapport {
 namespace {
 
+using detail::QuickFit;
 using detail::ReducedFit;
 using Eigen::VectorXd;
 
@@ -26,22 +27,42 @@ std::vector<Index> rows_without(const std::vector<std::int32_t>& groups, std::in
 /// The fit without a level; nothing if what remains allows none.
 std::optional<ReducedFit> fit_without(
     const std::vector<std::int32_t>& groups, std::int32_t level,
-    const std::function<ReducedFit(const std::vector<Index>&)>& fit) {
+    const std::function<ReducedFit(const std::vector<Index>&)>& fit, const QuickFit& quick) {
   try {
+    if (quick)
+      if (std::optional<ReducedFit> reduced = quick(level)) return reduced;
     return fit(rows_without(groups, level));
   } catch (const DataError&) {
     return std::nullopt;
   }
 }
 
-LevelInfluence compare(const FixedEffects& full, const std::optional<ReducedFit>& reduced,
+VectorXd random_sds(const std::vector<RandomEffects>& random) {
+  Index n = 0;
+  for (const RandomEffects& term : random) n += term.sd.size();
+  VectorXd result(n);
+  n = 0;
+  for (const RandomEffects& term : random) {
+    result.segment(n, term.sd.size()) = term.sd;
+    n += term.sd.size();
+  }
+  return result;
+}
+
+LevelInfluence compare(const ReducedFit& full_fit, const std::optional<ReducedFit>& reduced,
                        const std::string& level) {
+  const FixedEffects& full = full_fit.fixed;
   const Index p = full.estimate.size();
-  LevelInfluence result{level, missing, VectorXd::Constant(p, missing),
-                        VectorXd::Constant(p, missing), missing};
+  LevelInfluence result{level,
+                        missing,
+                        VectorXd::Constant(p, missing),
+                        VectorXd::Constant(p, missing),
+                        missing,
+                        VectorXd::Constant(random_sds(full_fit.random).size(), missing)};
   if (!reduced) return result;
   const FixedEffects& fixed = reduced->fixed;
   result.residual_sd = reduced->residual_sd;
+  result.random_sd = random_sds(reduced->random);
   for (std::size_t k = 0; k < fixed.columns.size(); ++k)
     for (Index j = 0; j < p; ++j)
       if (full.columns[static_cast<std::size_t>(j)] == fixed.columns[k]) {
@@ -59,14 +80,14 @@ LevelInfluence compare(const FixedEffects& full, const std::optional<ReducedFit>
 }  // namespace
 
 std::vector<LevelInfluence> detail::influence_of(
-    const FixedEffects& full, const std::vector<std::int32_t>& groups,
+    const ReducedFit& full, const std::vector<std::int32_t>& groups,
     const std::vector<std::string>& levels, int threads,
-    const std::function<ReducedFit(const std::vector<Index>&)>& fit) {
+    const std::function<ReducedFit(const std::vector<Index>&)>& fit, const QuickFit& quick) {
   std::vector<LevelInfluence> result(levels.size());
   parallel_for(static_cast<Index>(levels.size()), threads, [&](Index level) {
     const auto i = static_cast<std::size_t>(level);
     result[i] =
-        compare(full, fit_without(groups, static_cast<std::int32_t>(level), fit), levels[i]);
+        compare(full, fit_without(groups, static_cast<std::int32_t>(level), fit, quick), levels[i]);
   });
   return result;
 }
@@ -77,12 +98,19 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Mixed
                                                int threads) {
   require_same_size("deletion_influence", "groups", static_cast<Index>(groups.size()), "design",
                     design.response.size());
+  const detail::NestedDeletion without(design, fit.criterion.method, groups,
+                                       static_cast<Index>(levels.size()));
+  const auto parts = [](const MixedFit& whole) {
+    return ReducedFit{
+        .fixed = whole.fixed, .random = whole.random, .residual_sd = whole.residual.sd};
+  };
   const FitOptions options{.criterion = fit.criterion.method, .random_effects = false};
   return detail::influence_of(
-      fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
-        const MixedFit reduced = fit_mixed_model(select(design, rows), options);
-        return ReducedFit{.fixed = reduced.fixed, .residual_sd = reduced.residual.sd};
-      });
+      parts(fit), groups, levels, threads,
+      [&](const std::vector<Index>& rows) {
+        return parts(fit_mixed_model(select(design, rows), options));
+      },
+      [&](std::int32_t level) { return without(level); });
 }
 
 std::vector<LevelInfluence> deletion_influence(const Design& design, const GeneralizedFit& fit,
@@ -93,14 +121,15 @@ std::vector<LevelInfluence> deletion_influence(const Design& design, const Gener
                     design.response.size());
   GeneralizedOptions options = fit.options;
   options.random_effects = false;
-  return detail::influence_of(fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
+  const ReducedFit full{.fixed = fit.fixed, .random = fit.random, .residual_sd = missing};
+  return detail::influence_of(full, groups, levels, threads, [&](const std::vector<Index>& rows) {
     GeneralizedOptions own = options;
     own.ordinal = select(options.ordinal, rows);
     if (!own.zero_inflation.terms.empty())
       own.zero_inflation.columns =
           Eigen::MatrixXd(options.zero_inflation.columns(rows, Eigen::all));
-    return ReducedFit{.fixed = fit_generalized_model(select(design, rows), own).fixed,
-                      .residual_sd = missing};
+    const GeneralizedFit reduced = fit_generalized_model(select(design, rows), own);
+    return ReducedFit{.fixed = reduced.fixed, .random = reduced.random, .residual_sd = missing};
   });
 }
 

@@ -58,7 +58,10 @@ struct MixedModel::Data {
 MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& optimum,
                       const FitOptions& options);
 
-/// Of that only the parameters, and whether the fit is singular.
+/// The fixed effects at a point.
+FixedEffects describe_fixed(const MixedModel::Data& data, const ProfiledValue& value);
+
+/// Of a search only the parameters, and whether the fit is singular.
 MixedFit describe_estimates(const MixedModel::Data& data, const CriterionOptimum& optimum);
 
 }  // namespace rapport

@@ -42,7 +42,7 @@ MatrixXd inverse_of_upper(const Eigen::Ref<const MatrixXd>& u) {
 
 }  // namespace
 
-Objective::Objective(const CrossProducts& products, const CovarianceStructure& structure,
+Objective::Objective(const GramFunction& products, const CovarianceStructure& structure,
                      Criterion criterion, Index observations, MatrixXd projection)
     : products_(products),
       structure_(structure),

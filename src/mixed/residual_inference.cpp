@@ -152,12 +152,15 @@ std::vector<LevelInfluence> deletion_influence(
     const Design& design, const ResidualStructure& structure, const ResidualFit& fit,
     const std::vector<std::int32_t>& groups, const std::vector<std::string>& levels, int threads) {
   const FitOptions options{.criterion = fit.fit.criterion.method, .random_effects = false};
+  const auto parts = [](const MixedFit& whole) {
+    return detail::ReducedFit{
+        .fixed = whole.fixed, .random = whole.random, .residual_sd = whole.residual.sd};
+  };
   return detail::influence_of(
-      fit.fit.fixed, groups, levels, threads, [&](const std::vector<Index>& rows) {
-        const ResidualFit reduced =
-            fit_residual_model(select(design, rows), select_structure(structure, rows), options);
-        return detail::ReducedFit{.fixed = reduced.fit.fixed,
-                                  .residual_sd = reduced.fit.residual.sd};
+      parts(fit.fit), groups, levels, threads, [&](const std::vector<Index>& rows) {
+        return parts(
+            fit_residual_model(select(design, rows), select_structure(structure, rows), options)
+                .fit);
       });
 }
 

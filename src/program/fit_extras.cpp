@@ -57,7 +57,7 @@ void FitExtras::show_predictions(Outcome& outcome, const Predictions& prediction
 void FitExtras::show_influence(Outcome& outcome,
                                const std::vector<LevelInfluence>& influence) const {
   show(outcome, "influence", "Influence of the levels of " + arguments_.influence,
-       report::to_json(influence, fit_.fixed.terms));
+       report::to_json(influence, fit_));
 }
 
 void FitExtras::show_comparison(Outcome& outcome, const LikelihoodRatioTest& test) const {

@@ -276,7 +276,8 @@ Json to_json(const Predictions& predictions) {
   return rows;
 }
 
-Json to_json(const std::vector<LevelInfluence>& influence, const std::vector<std::string>& terms) {
+Json to_json(const std::vector<LevelInfluence>& influence, const MixedFit& fit) {
+  const std::vector<std::string>& terms = fit.fixed.terms;
   Json rows = Json::array();
   for (const LevelInfluence& deleted : influence) {
     Json estimates = Json::object();
@@ -285,9 +286,15 @@ Json to_json(const std::vector<LevelInfluence>& influence, const std::vector<std
       estimates.set(terms[j], deleted.estimate[static_cast<Index>(j)]);
       dfbetas.set(terms[j], deleted.dfbetas[static_cast<Index>(j)]);
     }
+    Json random = Json::object();
+    Index place = 0;
+    for (const RandomEffects& term : fit.random)
+      for (const std::string& effect : term.terms)
+        random.set("sd(" + effect + "|" + term.factor + ")", deleted.random_sd[place++]);
     rows.push_back(Json::object({{"level", deleted.level},
                                  {"cooks_distance", deleted.cooks_distance},
                                  {"residual_sd", deleted.residual_sd},
+                                 {"random_sd", random},
                                  {"estimates", estimates},
                                  {"dfbetas", dfbetas}}));
   }

@@ -52,24 +52,35 @@ struct LevelEffects {
   Eigen::MatrixXd covariance;  ///< (groups · q) × q: blocks of Cov(b | y) / σ²
 };
 
-/// Compressed data of one design. Λ are given one a level, in the order of the levels.
-class CrossProducts {
+/// log|V| and W'V⁻¹W as functions of the covariances. Λ are given one a level, in the order of the
+/// levels.
+class GramFunction {
  public:
-  CrossProducts() = default;
-  CrossProducts& operator=(const CrossProducts&) = delete;
-  virtual ~CrossProducts() = default;
+  GramFunction() = default;
+  GramFunction& operator=(const GramFunction&) = delete;
+  virtual ~GramFunction() = default;
 
   /// M.
   [[nodiscard]] virtual Index fixed_columns() const = 0;
-  /// True if derivatives() at Λ = 0 costs little and does not need value() there: a search starts
-  /// from the moments that they give.
-  [[nodiscard]] virtual bool has_moments() const { return false; }
   [[nodiscard]] virtual WeightedGram value(const std::vector<Eigen::MatrixXd>& factors) const = 0;
   /// `at` is value(factors).
   [[nodiscard]] virtual GramDerivatives derivatives(const std::vector<Eigen::MatrixXd>& factors,
                                                     const WeightedGram& at,
                                                     const Eigen::MatrixXd& trace_factor,
                                                     const Eigen::VectorXd& data_vector) const = 0;
+
+ protected:
+  GramFunction(const GramFunction&) = default;
+};
+
+/// Compressed data of one design.
+class CrossProducts : public GramFunction {
+ public:
+  CrossProducts() = default;
+
+  /// True if derivatives() at Λ = 0 costs little and does not need value() there: a search starts
+  /// from the moments that they give.
+  [[nodiscard]] virtual bool has_moments() const { return false; }
   [[nodiscard]] virtual GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const = 0;
   /// `combination` (M) is (−β, 1): W · combination is the residual of the fixed part.
   [[nodiscard]] virtual std::vector<LevelEffects> effects(

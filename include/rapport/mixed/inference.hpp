@@ -139,9 +139,13 @@ struct [[nodiscard]] LevelInfluence {
                             ///< column lost with the level
   Eigen::VectorXd estimate;  ///< p: b₋
   double residual_sd;
+  Eigen::VectorXd random_sd;  ///< without the level: of every random effect, term by term
 };
 
-/// Deletes each level of `groups` (n codes from 0, one a row of the design) in turn.
+/// Deletes each level of `groups` (n codes from 0, one a row of the design) in turn, and fits again
+/// from the full fit's estimates. Where the grouping factors of the model are nested, no other row
+/// is looked at again: the level's share is taken out of the model's cross-products. `fit` must be
+/// of this design.
 [[nodiscard]] std::vector<LevelInfluence> deletion_influence(
     const Design& design, const MixedFit& fit, const std::vector<std::int32_t>& groups,
     const std::vector<std::string>& levels, int threads = 1);

@@ -38,7 +38,7 @@ class Objective {
  public:
   /// `projection` (M × M'), if it is not empty, replaces W = [X y] by W · projection: a constraint
   /// on the fixed effects.
-  Objective(const CrossProducts& products, const CovarianceStructure& structure,
+  Objective(const GramFunction& products, const CovarianceStructure& structure,
             Criterion criterion, Index observations, Eigen::MatrixXd projection = {});
 
   [[nodiscard]] const CovarianceStructure& structure() const { return structure_; }
@@ -49,7 +49,7 @@ class Objective {
   [[nodiscard]] CriterionDerivatives derivatives(const ProfiledValue& at) const;
 
  private:
-  const CrossProducts& products_;
+  const GramFunction& products_;
   const CovarianceStructure& structure_;
   Criterion criterion_;
   double observations_;

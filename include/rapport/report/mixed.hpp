@@ -25,8 +25,8 @@ namespace rapport::report {
 [[nodiscard]] Json slopes_json(const SimpleSlopes& slopes);
 [[nodiscard]] Json to_json(const JohnsonNeyman& region);
 [[nodiscard]] Json to_json(const Predictions& predictions);
-[[nodiscard]] Json to_json(const std::vector<LevelInfluence>& influence,
-                           const std::vector<std::string>& terms);
+/// `fit` is the one of all rows.
+[[nodiscard]] Json to_json(const std::vector<LevelInfluence>& influence, const MixedFit& fit);
 [[nodiscard]] Json to_json(const LikelihoodRatioTest& test);
 
 /// A row for every block and level: BLUPs and their conditional standard errors.
