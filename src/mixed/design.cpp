@@ -135,13 +135,34 @@ class DesignMaker {
     const detail::VariableSyntax syntax = detail::parse_variable(formula_.response);
     if (syntax.kind == detail::VariableSyntax::Kind::pair) {
       prepare_pair(syntax);
-    } else if (options_.response == ResponseKind::numeric) {
+    } else if (options_.response == ResponseKind::binary ||
+               options_.response == ResponseKind::ordered) {
+      prepare_categories(syntax.argument);
+    } else {
       response_.column = detail::plain_column(syntax.argument, table_);
       if (response_.column == nullptr) response_.numbers = numbers(syntax.argument, "the response");
-    } else {
-      prepare_categories(syntax.argument);
+      if (options_.response != ResponseKind::numeric) require_range();
     }
     note_missing(formula_.response, response_.values(0));
+  }
+
+  /// What a response of numbers may hold, other than missing values.
+  void require_range() const {
+    const auto may_hold = [kind = options_.response](double y) {
+      if (kind == ResponseKind::count) return y >= 0 && y == std::floor(y);
+      return y > 0 && (kind == ResponseKind::positive || y < 1);
+    };
+    const char* const required = options_.response == ResponseKind::count ? "a count: 0, 1, 2, …"
+                                 : options_.response == ResponseKind::positive
+                                     ? "a number above 0"
+                                     : "a number strictly between 0 and 1";
+    for (Index i = 0; i < table_.rows(); ++i) {
+      const double y = response_.values(0)[i];
+      if (!std::isnan(y) && !may_hold(y))
+        throw DataError("column \"" + formula_.response + "\": " + shortest_decimal(y) +
+                            " is not " + required + "; the response has to be",
+                        file_of(table_), table_.line(i));
+    }
   }
 
   /// cbind(successes, failures): the proportion, with the trials as weights.

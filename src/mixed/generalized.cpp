@@ -80,6 +80,21 @@ std::string_view to_string(Link link) {
       ->name;
 }
 
+ResponseKind response_kind(Family family) {
+  switch (family) {
+    case Family::binomial:
+      return ResponseKind::binary;
+    case Family::cumulative:
+      return ResponseKind::ordered;
+    case Family::gamma:
+      return ResponseKind::positive;
+    case Family::beta:
+      return ResponseKind::proportion;
+    default:
+      return ResponseKind::count;
+  }
+}
+
 Link default_link(Family family) {
   return family == Family::binomial || family == Family::cumulative || family == Family::beta
              ? Link::logit

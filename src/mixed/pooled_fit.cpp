@@ -36,10 +36,7 @@ struct OneFit {
 DesignOptions design_options(const PooledFitOptions& options) {
   DesignOptions design = options.design;
   if (!options.generalized) return design;
-  const Family family = options.generalized->family;
-  design.response = family == Family::binomial     ? ResponseKind::binary
-                    : family == Family::cumulative ? ResponseKind::ordered
-                                                   : ResponseKind::numeric;
+  design.response = response_kind(options.generalized->family);
   return design;
 }
 

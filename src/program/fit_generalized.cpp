@@ -28,12 +28,6 @@ GeneralizedOptions options_of(const FitArguments& arguments) {
   return options;
 }
 
-ResponseKind response_of(Family family) {
-  return family == Family::binomial     ? ResponseKind::binary
-         : family == Family::cumulative ? ResponseKind::ordered
-                                        : ResponseKind::numeric;
-}
-
 }  // namespace
 
 void set_quadrature(const FitArguments& arguments, GeneralizedOptions& options) {
@@ -99,7 +93,7 @@ FamilyDesign make_family_design(const FitArguments& arguments, const Formula& fo
                                 const Table& table) {
   FamilyDesign made{.design = {}, .options = options_of(arguments)};
   made.design =
-      make_design(formula, table, design_options(arguments, response_of(made.options.family)));
+      make_design(formula, table, design_options(arguments, response_kind(made.options.family)));
   std::optional<Design> nominal;
   std::optional<Design> scale;
   std::optional<Design> zeros;

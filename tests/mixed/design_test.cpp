@@ -13,6 +13,7 @@ namespace {
 using testing_support::read_reference;
 using testing_support::strings;
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -155,6 +156,12 @@ TEST(Design, RefusesWhatAllowsNoModel) {
   EXPECT_THAT(message_of("cbind(x, w) ~ 1"), HasSubstr("binomial"));
   EXPECT_THAT(message_of("x ~ 1", {.response = ResponseKind::binary}),
               HasSubstr("neither 0 nor 1"));
+  EXPECT_THAT(message_of("x - 1.5 ~ 1", {.response = ResponseKind::count}),
+              AllOf(HasSubstr("\"x - 1.5\""), HasSubstr("is not a count")));
+  EXPECT_THAT(message_of("0 * x ~ 1", {.response = ResponseKind::positive}),
+              HasSubstr("0 is not a number above 0"));
+  EXPECT_THAT(message_of("x ~ 1", {.response = ResponseKind::proportion}),
+              HasSubstr("strictly between 0 and 1"));
   EXPECT_THAT(message_of("y ~ x", {.missing = Missing::reject}), HasSubstr("misses values"));
   const Table one_level = parse_csv(panel).select({0, 1});
   EXPECT_THROW((void)make_design(parse_formula("y ~ x + (1 | g)"), one_level), DataError);

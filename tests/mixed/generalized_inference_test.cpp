@@ -18,11 +18,8 @@ namespace rapport {
 namespace {
 
 Design design_of(const std::string& formula, const std::string& file, Family family) {
-  const ResponseKind kind = family == Family::binomial     ? ResponseKind::binary
-                            : family == Family::cumulative ? ResponseKind::ordered
-                                                           : ResponseKind::numeric;
   return make_design(parse_formula(formula), read_csv(RAPPORT_TEST_DATA "/mixed/" + file),
-                     {.response = kind});
+                     {.response = response_kind(family)});
 }
 
 /// Limits that R found (see generalized_inference.R).

@@ -39,10 +39,8 @@ struct Fitted {
 };
 
 Fitted fit(const std::string& formula, const Table& table, const GeneralizedOptions& options) {
-  const ResponseKind kind = options.family == Family::binomial     ? ResponseKind::binary
-                            : options.family == Family::cumulative ? ResponseKind::ordered
-                                                                   : ResponseKind::numeric;
-  Fitted result{make_design(parse_formula(formula), table, {.response = kind}), {}};
+  Fitted result{
+      make_design(parse_formula(formula), table, {.response = response_kind(options.family)}), {}};
   result.fit = fit_generalized_model(result.design, options);
   return result;
 }

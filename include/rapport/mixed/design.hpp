@@ -91,10 +91,13 @@ struct Design {
 
 /// What the response has to be.
 enum class ResponseKind {
-  numeric,  ///< numbers
-  binary,   ///< 0 and 1, two levels (the second is the success), or cbind(): proportions, with
-            ///< trials as weights
-  ordered   ///< levels in their order, or the distinct values of numbers: codes from 0
+  numeric,    ///< numbers
+  binary,     ///< 0 and 1, two levels (the second is the success), or cbind(): proportions, with
+              ///< trials as weights
+  ordered,    ///< levels in their order, or the distinct values of numbers: codes from 0
+  count,      ///< 0, 1, 2, …
+  positive,   ///< numbers above 0
+  proportion  ///< numbers strictly between 0 and 1
 };
 
 struct DesignOptions {

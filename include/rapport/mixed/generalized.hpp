@@ -31,6 +31,8 @@ enum class Link { logit, probit, cloglog, log, identity, inverse, loglog, cauchi
 [[nodiscard]] std::optional<Link> parse_link(std::string_view text);
 [[nodiscard]] std::string_view to_string(Family family);
 [[nodiscard]] std::string_view to_string(Link link);
+/// What the response of a family has to be, for DesignOptions.
+[[nodiscard]] ResponseKind response_kind(Family family);
 /// logit for proportions and categories, log for the others.
 [[nodiscard]] Link default_link(Family family);
 
