@@ -4,6 +4,7 @@
 #include <rapport/math/distributions.hpp>
 #include <rapport/math/ranks.hpp>
 
+#include "krippendorff_units.hpp"
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -17,38 +18,10 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Units with at least two values, each value as its position among the distinct ones: the values
-/// of unit u are `value[start[u]] … value[start[u + 1] − 1]`.
-struct Units {
-  std::vector<Index> start{0};
-  std::vector<std::int32_t> value;
-  Index distinct = 0;
-  Index omitted = 0;
-
-  [[nodiscard]] Index size() const { return static_cast<Index>(start.size()) - 1; }
-  [[nodiscard]] Index values() const { return static_cast<Index>(value.size()); }
-
-  /// Ends the unit whose values were appended since the last call.
-  void close() {
-    const Index begin = start.back();
-    if (values() - begin < 2) {
-      value.resize(static_cast<std::size_t>(begin));
-      ++omitted;
-    } else {
-      start.push_back(values());
-    }
-  }
-
-  template <class Visit>
-  void visit(Index unit, const Visit& visit_value) const {
-    const auto u = static_cast<std::size_t>(unit);
-    for (Index i = start[u]; i < start[u + 1]; ++i) visit_value(value[static_cast<std::size_t>(i)]);
-  }
-  [[nodiscard]] Index count(Index unit) const {
-    const auto u = static_cast<std::size_t>(unit);
-    return start[u + 1] - start[u];
-  }
-};
+using detail::code_units;
+using detail::Coded;
+using detail::Units;
+using detail::units_of_counts;
 
 VectorXd frequencies(const Units& units) {
   VectorXd n = VectorXd::Zero(units.distinct);
@@ -268,113 +241,6 @@ KrippendorffResult start_result(const Units& units, VectorXd values,
   return r;
 }
 
-/// Distinct values in ascending order.
-std::vector<double> distinct_values(const MatrixView& ratings) {
-  std::vector<double> sorted;
-  sorted.reserve(static_cast<std::size_t>(ratings.size()));
-  for (Index j = 0; j < ratings.cols(); ++j)
-    for (Index i = 0; i < ratings.rows(); ++i)
-      if (!is_missing(ratings(i, j))) sorted.push_back(ratings(i, j));
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  return sorted;
-}
-
-/// The distinct values where all ratings are whole numbers not far from each other: a place for
-/// each, found in one pass.
-struct SmallWholeNumbers {
-  static constexpr std::int64_t range = 2048;
-
-  explicit SmallWholeNumbers(const MatrixView& ratings)
-      : position(static_cast<std::size_t>(range), -1) {
-    for (Index j = 0; j < ratings.cols() && applies; ++j)
-      for (Index i = 0; i < ratings.rows(); ++i)
-        if (!is_missing(ratings(i, j))) applies = mark(ratings(i, j)) && applies;
-    for (std::size_t s = 0; s < position.size() && applies; ++s)
-      if (position[s] == 0) {
-        position[s] = static_cast<std::int32_t>(values.size());
-        values.push_back(static_cast<double>(static_cast<std::int64_t>(s) + least));
-      }
-  }
-
-  [[nodiscard]] std::int32_t operator()(double x) const {
-    return position[static_cast<std::size_t>(static_cast<std::int64_t>(x) - least)];
-  }
-
-  bool applies = true;
-  std::vector<double> values;
-
- private:
-  bool mark(double x) {
-    if (!(std::abs(x) < 1e9)) return false;
-    const auto whole = static_cast<std::int64_t>(x);
-    if (empty) least = whole - range / 2;
-    empty = false;
-    const std::int64_t slot = whole - least;
-    if (static_cast<double>(whole) != x || slot < 0 || slot >= range) return false;
-    position[static_cast<std::size_t>(slot)] = 0;
-    return true;
-  }
-
-  std::vector<std::int32_t> position;
-  std::int64_t least = 0;
-  bool empty = true;
-};
-
-struct Coded {
-  Units units;
-  VectorXd values;
-};
-
-/// Appends the units of `ratings`, with `position(x)` the place of x among the distinct values.
-template <class Position>
-Units collect(const MatrixView& ratings, Index distinct, const Position& position) {
-  Units units;
-  units.distinct = distinct;
-  units.value.reserve(static_cast<std::size_t>(ratings.size()));
-  units.start.reserve(static_cast<std::size_t>(ratings.rows() + 1));
-  for (Index i = 0; i < ratings.rows(); ++i) {
-    for (Index j = 0; j < ratings.cols(); ++j)
-      if (!is_missing(ratings(i, j))) units.value.push_back(position(ratings(i, j)));
-    units.close();
-  }
-  return units;
-}
-
-VectorXd to_vector(const std::vector<double>& values) {
-  return Eigen::Map<const VectorXd>(values.data(), static_cast<Index>(values.size()));
-}
-
-Coded code(const MatrixView& ratings) {
-  const SmallWholeNumbers whole(ratings);
-  if (whole.applies)
-    return {collect(ratings, static_cast<Index>(whole.values.size()), whole),
-            to_vector(whole.values)};
-  const std::vector<double> values = distinct_values(ratings);
-  Units units = collect(ratings, static_cast<Index>(values.size()), [&](double x) {
-    return static_cast<std::int32_t>(std::lower_bound(values.begin(), values.end(), x) -
-                                     values.begin());
-  });
-  return {std::move(units), to_vector(values)};
-}
-
-Units units_of_counts(const MatrixView& counts) {
-  Units units;
-  units.distinct = counts.cols();
-  for (Index i = 0; i < counts.rows(); ++i) {
-    for (Index k = 0; k < counts.cols(); ++k) {
-      const double c = counts(i, k);
-      if (!(c >= 0) || c != std::floor(c) || c > 1e6)
-        throw InvalidArgument(
-            "krippendorff_alpha: `counts` must be whole numbers of raters, 0 or more");
-      units.value.insert(units.value.end(), static_cast<std::size_t>(c),
-                         static_cast<std::int32_t>(k));
-    }
-    units.close();
-  }
-  return units;
-}
-
 void require_ratio_scale(Metric metric, const VectorXd& values) {
   if (metric == Metric::ratio && values.size() > 0 && values.minCoeff() < 0)
     throw InvalidArgument("krippendorff_alpha: the ratio metric needs values of 0 or more");
@@ -407,7 +273,7 @@ KrippendorffResult weighted(const Units& units, const MatrixView& weights,
 KrippendorffResult krippendorff_alpha(const MatrixView& ratings, Metric metric,
                                       const KrippendorffOptions& options) {
   require_at_least("krippendorff_alpha", "raters", ratings.cols(), 2);
-  Coded coded = code(ratings);
+  Coded coded = code_units(ratings);
   KrippendorffResult r = alpha(coded.units, std::move(coded.values), metric, options);
   r.raters = ratings.cols();
   return r;
@@ -478,7 +344,7 @@ BootstrapResult interval_bootstrap(const Units& units, const VectorXd& values, S
 BootstrapResult krippendorff_bootstrap(const MatrixView& ratings, Metric metric, Seed seed,
                                        const BootstrapOptions& options) {
   require_at_least("krippendorff_alpha", "raters", ratings.cols(), 2);
-  const Coded coded = code(ratings);
+  const Coded coded = code_units(ratings);
   require_ratio_scale(metric, coded.values);
   if (metric == Metric::interval)
     return interval_bootstrap(coded.units, coded.values, seed, options);
