@@ -2,18 +2,16 @@
 #include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/mixed/predict.hpp>
+#include <rapport/mixed/saved_fit.hpp>
 
-#include <Eigen/SparseCholesky>
-#include <Eigen/SparseCore>
-
+#include "effect_errors.hpp"
 #include "link_function.hpp"
-#include "loadings.hpp"
 #include "model_columns.hpp"
 #include "ordinal_shape.hpp"
 #include "variable.hpp"
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -24,73 +22,6 @@ namespace {
 using detail::mean_at;
 using detail::MeanAt;
 using detail::variance_at;
-using Sparse = Eigen::SparseMatrix<double>;
-
-/// A lower triangular Λ with ΛΛ' = matrix, which is positive semidefinite.
-Eigen::MatrixXd semidefinite_factor(const Eigen::MatrixXd& matrix) {
-  Eigen::MatrixXd factor = Eigen::MatrixXd::Zero(matrix.rows(), matrix.cols());
-  for (Index j = 0; j < matrix.cols(); ++j) {
-    const double pivot = matrix(j, j) - factor.row(j).head(j).squaredNorm();
-    if (pivot <= 1e-14 * matrix(j, j)) continue;
-    factor(j, j) = std::sqrt(pivot);
-    for (Index i = j + 1; i < matrix.rows(); ++i)
-      factor(i, j) =
-          (matrix(i, j) - factor.row(i).head(j).dot(factor.row(j).head(j))) / factor(j, j);
-  }
-  return factor;
-}
-
-/// The random effects of all terms side by side, standardised: b = Λv, Var v = σ².
-class MixedModelEquations {
- public:
-  MixedModelEquations(const Design& design, const MixedFit& fit) : positions_(design) {
-    const double variance = fit.residual.sd * fit.residual.sd;
-    for (const RandomEffects& term : fit.random)
-      factors_.push_back(semidefinite_factor(term.covariance / variance));
-    const Sparse zl = detail::random_loadings(design, positions_, factors_, design.weights);
-    Sparse system = zl.transpose() * zl;
-    for (Index j = 0; j < positions_.size; ++j) system.coeffRef(j, j) += 1;
-    cholesky_.compute(system);
-    Eigen::MatrixXd x = design.fixed(Eigen::all, fit.fixed.columns);
-    if (design.weights.size() > 0) x = design.weights.cwiseSqrt().asDiagonal() * x;
-    cross_ = zl.transpose() * x;
-  }
-
-  /// Errors of the effects of one level of each term: with a = Λ'z, all terms side by side,
-  /// z'(inner)z = a'M⁻¹a and (cross)z = X'ZΛM⁻¹a, where M = Λ'Z'ZΛ + I.
-  struct LevelErrors {
-    Eigen::MatrixXd inner;  ///< q × q
-    Eigen::MatrixXd cross;  ///< p × q
-  };
-
-  /// `levels` has one level a term; −1 for none. Solved once for each combination.
-  const LevelErrors& errors(const std::vector<std::int32_t>& levels) {
-    const auto known = errors_.find(levels);
-    if (known != errors_.end()) return known->second;
-    Index q = 0;
-    for (const Eigen::MatrixXd& factor : factors_) q += factor.rows();
-    Eigen::MatrixXd a = Eigen::MatrixXd::Zero(positions_.size, q);
-    Index column = 0;
-    for (std::size_t k = 0; k < factors_.size(); ++k) {
-      const Index width = factors_[k].rows();
-      if (levels[k] >= 0)
-        a.block(positions_.of(k, levels[k]), column, width, width) = factors_[k].transpose();
-      column += width;
-    }
-    const Eigen::MatrixXd solved = cholesky_.solve(a);
-    return errors_
-        .emplace(levels,
-                 LevelErrors{.inner = a.transpose() * solved, .cross = cross_.transpose() * solved})
-        .first->second;
-  }
-
- private:
-  detail::EffectPositions positions_;
-  std::vector<Eigen::MatrixXd> factors_;
-  Eigen::SimplicialLLT<Sparse> cholesky_;
-  Eigen::MatrixXd cross_;  ///< Λ'Z'X
-  std::map<std::vector<std::int32_t>, LevelErrors> errors_;
-};
 
 /// The level of each row in the fit's numbering; −1 for one that the fit did not see.
 std::vector<std::int32_t> levels_of_rows(const FormulaTerm& group, const RandomTerm& term,
@@ -159,8 +90,9 @@ void add_effects(const MixedFit& fit, const NewEffects& effects, Eigen::VectorXd
 /// Standard errors of x'β̂ + z'(û − u): of z'u itself where the level was not seen.
 Eigen::VectorXd conditional_errors(const Design& design, const MixedFit& fit,
                                    const NewEffects& effects, const Eigen::MatrixXd& x,
-                                   const Eigen::MatrixXd& fixed_covariance) {
-  MixedModelEquations equations(design, fit);
+                                   const Eigen::MatrixXd& fixed_covariance,
+                                   const EffectEquations& equations) {
+  detail::EffectErrors effect_errors(design, fit, equations);
   const double variance = fit.residual.sd * fit.residual.sd;
   Eigen::VectorXd errors(x.rows());
   for (Index i = 0; i < x.rows(); ++i) {
@@ -174,7 +106,7 @@ Eigen::VectorXd conditional_errors(const Design& design, const MixedFit& fit,
       if (levels[k] < 0) unseen += own.dot(fit.random[k].covariance * own);
       column += width;
     }
-    const MixedModelEquations::LevelErrors& known = equations.errors(levels);
+    const detail::EffectErrors::OfLevels& known = effect_errors.of(levels);
     const Eigen::VectorXd rest = x.row(i).transpose() - known.cross * z;
     errors[i] =
         std::sqrt(unseen + variance * z.dot(known.inner * z) + rest.dot(fixed_covariance * rest));
@@ -219,10 +151,10 @@ Eigen::VectorXd expected_information(const Design& design, const GeneralizedFit&
   return information;
 }
 
-}  // namespace
-
-Predictions predict(const Design& design, const MixedFit& fit, const Table& rows,
-                    const PredictOptions& options, const Eigen::MatrixXd& fixed_covariance) {
+/// predict() with equations() for the errors of effects; they are none if it is empty.
+Predictions predict_rows(const Design& design, const MixedFit& fit, const Table& rows,
+                         const PredictOptions& options, const Eigen::MatrixXd& fixed_covariance,
+                         const std::function<EffectEquations()>& equations) {
   require_level("predict", "confidence_level", options.confidence_level);
   if (design.frame.formula.response.empty())
     throw InvalidArgument(
@@ -240,10 +172,8 @@ Predictions predict(const Design& design, const MixedFit& fit, const Table& rows
   if (!options.population && !design.random.empty()) {
     const NewEffects effects = new_effects(design, fit, rows);
     add_effects(fit, effects, result.estimate);
-    const bool with_errors =
-        options.errors_of_effects && design.fixed.rows() > 0;  // a saved fit has no rows
-    if (with_errors)
-      result.standard_error = conditional_errors(design, fit, effects, x, covariance);
+    if (options.errors_of_effects && equations)
+      result.standard_error = conditional_errors(design, fit, effects, x, covariance, equations());
     else
       result.standard_error.setConstant(missing);
   }
@@ -257,6 +187,24 @@ Predictions predict(const Design& design, const MixedFit& fit, const Table& rows
   result.prediction_lower = result.estimate - half_new;
   result.prediction_upper = result.estimate + half_new;
   return result;
+}
+
+}  // namespace
+
+Predictions predict(const Design& design, const MixedFit& fit, const Table& rows,
+                    const PredictOptions& options, const Eigen::MatrixXd& fixed_covariance) {
+  if (design.fixed.rows() == 0)
+    return predict_rows(design, fit, rows, options, fixed_covariance, {});
+  return predict_rows(design, fit, rows, options, fixed_covariance,
+                      [&] { return effect_equations(design, fit); });
+}
+
+Predictions predict(const SavedFit& saved, const Table& rows, const PredictOptions& options,
+                    const Eigen::MatrixXd& fixed_covariance) {
+  if (!saved.equations)
+    return predict_rows(saved.design, saved.fit, rows, options, fixed_covariance, {});
+  return predict_rows(saved.design, saved.fit, rows, options, fixed_covariance,
+                      [&] { return *saved.equations; });
 }
 
 Predictions predict(const Design& design, const GeneralizedFit& fit, const Table& rows,

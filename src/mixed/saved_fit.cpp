@@ -1,6 +1,7 @@
 #include <rapport/base/error.hpp>
 #include <rapport/mixed/saved_fit.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace rapport {
@@ -59,6 +60,10 @@ std::vector<Value> list_from(const Json& json, const Convert& convert) {
   std::vector<Value> values;
   for (const Json& item : json.items()) values.push_back(convert(item));
   return values;
+}
+
+Json indices_json(const std::vector<Index>& values) {
+  return list(values, [](Index value) { return Json(value); });
 }
 
 std::vector<Index> indices_from(const Json& json) { return list_from<Index>(json, index_from); }
@@ -198,7 +203,7 @@ ModelFrame frame_from(const Json& json) {
 
 Json fixed_json(const FixedEffects& fixed) {
   return Json::object({{"terms", Json(fixed.terms)},
-                       {"columns", list(fixed.columns, [](Index column) { return Json(column); })},
+                       {"columns", indices_json(fixed.columns)},
                        {"estimate", Json(fixed.estimate)},
                        {"standard_error", Json(fixed.standard_error)},
                        {"covariance", matrix_json(fixed.covariance)},
@@ -323,6 +328,21 @@ MixedFit fit_from(const Json& json) {
           .information = information_from(json.at("information"))};
 }
 
+Json equations_json(const EffectEquations& equations) {
+  return Json::object({{"starts", indices_json(equations.starts)},
+                       {"rows", indices_json(equations.rows)},
+                       {"values", list(equations.values, [](double value) { return Json(value); })},
+                       {"cross", matrix_json(equations.cross)}});
+}
+
+EffectEquations equations_from(const Json& json) {
+  return {.starts = indices_from(json.at("starts")),
+          .rows = indices_from(json.at("rows")),
+          .values = list_from<double>(json.at("values"),
+                                      [](const Json& value) { return value.number(); }),
+          .cross = matrix_from(json.at("cross"))};
+}
+
 /// A design without rows, for the frame and the levels that the fit knows.
 Design design_without_rows(ModelFrame frame, const MixedFit& fit) {
   Design design;
@@ -350,19 +370,46 @@ void check_sizes(const ModelFrame& frame, const MixedFit& fit) {
                             "; a column of the model is required");
 }
 
+void check_equations(const EffectEquations& equations, const SavedFit& saved) {
+  Index effects = 0;
+  for (const RandomEffects& random : saved.fit.random)
+    effects += static_cast<Index>(random.levels.size()) * random.covariance.rows();
+  const auto entries = static_cast<Index>(equations.values.size());
+  require_same_size("saved_fit_from_json", "starts", static_cast<Index>(equations.starts.size()),
+                    "effects and their end", effects + 1);
+  require_same_size("saved_fit_from_json", "rows", static_cast<Index>(equations.rows.size()),
+                    "values", entries);
+  require_same_size("saved_fit_from_json", "cross", equations.cross.rows(), "effects", effects);
+  require_same_size("saved_fit_from_json", "cross", equations.cross.cols(), "columns",
+                    saved.fit.fixed.estimate.size());
+  const bool ascending = std::is_sorted(equations.starts.begin(), equations.starts.end());
+  const auto outside = [&](Index row) { return row < 0 || row >= effects; };
+  if (!ascending || equations.starts.front() != 0 || equations.starts.back() != entries ||
+      std::any_of(equations.rows.begin(), equations.rows.end(), outside))
+    throw InvalidArgument(
+        "saved_fit_from_json: `equations` are no matrix of the effects; what to_json wrote is "
+        "required");
+}
+
 }  // namespace
 
-SavedFit make_saved_fit(const Design& design, const MixedFit& fit) {
+SavedFit make_saved_fit(const Design& design, const MixedFit& fit, bool errors) {
   if (design.frame.formula.response.empty())
     throw InvalidArgument(
         "make_saved_fit: `design` was made by hand; one made from a formula is required");
-  return {.design = design_without_rows(design.frame, fit), .fit = fit};
+  SavedFit saved{.design = design_without_rows(design.frame, fit), .fit = fit};
+  const bool has_effects = !fit.random.empty() && fit.random.front().blups.size() > 0;
+  if (errors && has_effects && design.fixed.rows() > 0)
+    saved.equations = effect_equations(design, fit);
+  return saved;
 }
 
 Json to_json(const SavedFit& saved) {
-  return Json::object({{"rapport_fit", format_version},
-                       {"frame", frame_json(saved.design.frame)},
-                       {"fit", fit_json(saved.fit)}});
+  Json json = Json::object({{"rapport_fit", format_version},
+                            {"frame", frame_json(saved.design.frame)},
+                            {"fit", fit_json(saved.fit)}});
+  if (saved.equations) json.set("equations", equations_json(*saved.equations));
+  return json;
 }
 
 SavedFit saved_fit_from_json(const Json& json) {
@@ -374,7 +421,12 @@ SavedFit saved_fit_from_json(const Json& json) {
   MixedFit fit = fit_from(json.at("fit"));
   check_sizes(frame, fit);
   Design design = design_without_rows(std::move(frame), fit);
-  return {.design = std::move(design), .fit = std::move(fit)};
+  SavedFit saved{.design = std::move(design), .fit = std::move(fit)};
+  if (const Json* equations = json.find("equations")) {
+    saved.equations = equations_from(*equations);
+    check_equations(*saved.equations, saved);
+  }
+  return saved;
 }
 
 }  // namespace rapport

@@ -24,13 +24,22 @@ TEST_P(SavedFits, PredictWhatTheFitPredicts) {
   const Design design = make_design(parse_formula(GetParam()), panel());
   const MixedFit fit = fit_mixed_model(design);
   const SavedFit saved = reread(make_saved_fit(design, fit));
-  const Table rows = panel().select({0, 40, 600, 1100});
+  Table rows = panel().select({0, 40, 600, 1100});
   const Predictions before = predict(design, fit, rows);
-  const Predictions after = predict(saved.design, saved.fit, rows);
+  const Predictions after = predict(saved, rows);
   EXPECT_EQ(before.estimate, after.estimate);
-  EXPECT_TRUE(after.standard_error.array().isNaN().all());
+  EXPECT_TRUE(before.standard_error.allFinite());
+  EXPECT_EQ(before.standard_error, after.standard_error);
+  EXPECT_EQ(before.prediction_upper, after.prediction_upper);
+  Factor strangers = rows.factor("patient");
+  strangers.levels[0] = "stranger";
+  rows.set("patient", strangers);
+  EXPECT_EQ(predict(design, fit, rows).standard_error, predict(saved, rows).standard_error);
+  const SavedFit small = reread(make_saved_fit(design, fit, false));
+  EXPECT_EQ(before.estimate, predict(small, panel().select({0, 40, 600, 1100})).estimate);
+  EXPECT_TRUE(predict(small, rows).standard_error.array().isNaN().all());
   const Predictions population_before = predict(design, fit, rows, {.population = true});
-  const Predictions population_after = predict(saved.design, saved.fit, rows, {.population = true});
+  const Predictions population_after = predict(saved, rows, {.population = true});
   EXPECT_EQ(population_before.estimate, population_after.estimate);
   EXPECT_EQ(population_before.standard_error, population_after.standard_error);
 }
@@ -40,7 +49,17 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         "phq9 ~ session + (1 + session | patient)",
         "phq9 ~ poly(session, 2) * treatment + ns(wai_client, df = 3) + (1 | therapist/patient)",
-        "phq9 ~ scale(wai_client) + I(session - mean(session)) + (session || patient)"));
+        "phq9 ~ scale(wai_client) + I(session - mean(session)) + (session || patient)",
+        "phq9 ~ session + treatment + (1 + session | patient) + (1 | therapist) + (1 | session)"));
+
+TEST(SavedFit, KeepsWeights) {
+  const Design design = make_design(parse_formula("phq9 ~ session + (1 | patient)"), panel(),
+                                    {.weights = "1 + session"});
+  const MixedFit fit = fit_mixed_model(design);
+  const Table rows = panel().select({0, 40, 600});
+  EXPECT_EQ(predict(design, fit, rows).standard_error,
+            predict(reread(make_saved_fit(design, fit)), rows).standard_error);
+}
 
 TEST(SavedFit, KeepsEveryNumber) {
   const Design design =
@@ -68,6 +87,11 @@ TEST(SavedFit, RefusesWhatItCannotRead) {
   EXPECT_THROW((void)saved_fit_from_json(parse_json("{\"rapport_fit\": 1, \"frame\": {}}")),
                InvalidArgument);
   EXPECT_THROW((void)make_saved_fit(Design{}, MixedFit{}), InvalidArgument);
+  Json broken = json;
+  Json equations = json.at("equations");
+  equations.set("rows", Json::array());
+  broken.set("equations", equations);
+  EXPECT_THROW((void)saved_fit_from_json(broken), InvalidArgument);
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <rapport/data/json.hpp>
 #include <rapport/mixed/fit.hpp>
+#include <rapport/mixed/predict.hpp>
+
+#include <optional>
 
 namespace rapport {
 
@@ -10,18 +13,27 @@ namespace rapport {
 struct SavedFit {
   Design design;  ///< the frame and the levels of the grouping factors, without rows
   MixedFit fit;
+  std::optional<EffectEquations> equations = {};  ///< for the errors of conditional predictions
 };
 
-/// A fit of a design that was made from a formula, without its rows. Throws InvalidArgument for a
-/// design made by hand.
-[[nodiscard]] SavedFit make_saved_fit(const Design& design, const MixedFit& fit);
+/// A fit of a design that was made from a formula, without its rows. `errors`: with what the
+/// standard errors of conditional predictions need, which grows with the number of levels; only for
+/// independent residuals, and for a fit that has its BLUPs. Throws InvalidArgument for a design
+/// made by hand.
+[[nodiscard]] SavedFit make_saved_fit(const Design& design, const MixedFit& fit,
+                                      bool errors = true);
+
+/// As from the design and the fit themselves. Without `equations`, standard errors of conditional
+/// predictions are NaN.
+[[nodiscard]] Predictions predict(const SavedFit& saved, const Table& rows,
+                                  const PredictOptions& options = {},
+                                  const Eigen::MatrixXd& fixed_covariance = {});
 
 /// The saved fit as JSON, with a version of the format; numbers read back to the same doubles.
 [[nodiscard]] Json to_json(const SavedFit& saved);
 
-/// Reads what to_json wrote. predict() then gives estimates, and standard errors for the
-/// population. Throws InvalidArgument naming the member that is missing or of another kind, or a
-/// format version that is not known.
+/// Reads what to_json wrote. Throws InvalidArgument naming the member that is missing or of another
+/// kind, or a format version that is not known.
 [[nodiscard]] SavedFit saved_fit_from_json(const Json& json);
 
 }  // namespace rapport
