@@ -317,24 +317,15 @@ class Listener {
   std::mutex mutex_;
 };
 
-void count_missing(const Prepared& prepared, Imputation& result) {
-  for (const Variable& variable : prepared.variables) {
-    Index missing_rows = 0;
+void count_missing(const std::vector<Variable>& variables, bool of_group, Imputation& result) {
+  for (const Variable& variable : variables) {
+    Index n_missing = 0;
     for (Index i = 0; i < variable.column.rows(); ++i)
-      missing_rows += variable.column.is_missing(i) ? 1 : 0;
+      n_missing += variable.column.is_missing(i) ? 1 : 0;
     result.variables.push_back({.name = variable.name,
                                 .kind = variable.column.kind,
-                                .of_group = false,
-                                .n_missing = missing_rows});
-  }
-  for (const Variable& variable : prepared.group_variables) {
-    Index missing_groups = 0;
-    for (Index j = 0; j < variable.column.rows(); ++j)
-      missing_groups += variable.column.is_missing(j) ? 1 : 0;
-    result.variables.push_back({.name = variable.name,
-                                .kind = variable.column.kind,
-                                .of_group = true,
-                                .n_missing = missing_groups});
+                                .of_group = of_group,
+                                .n_missing = n_missing});
   }
 }
 
@@ -392,7 +383,8 @@ Imputation impute(const Table& table, const ImputationModel& model, Seed seed,
       listener.step();
     }
   });
-  count_missing(prepared, result);
+  count_missing(prepared.variables, false, result);
+  count_missing(prepared.group_variables, true, result);
   diagnose(traces, parameters, options, result);
   result.n_used = static_cast<Index>(prepared.rows.size());
   result.n_omitted = table.rows() - result.n_used;

@@ -5,12 +5,15 @@
 
 #include <gtest/gtest.h>
 
+#include "support/column.hpp"
 #include <cmath>
 #include <gmock/gmock.h>
 #include <numbers>
 
 namespace rapport {
 namespace {
+
+using testing_support::column;
 
 using testing::HasSubstr;
 using testing::ThrowsMessage;
@@ -34,10 +37,6 @@ PersonPeriod study(Index patients = 80) {
       if (leaves) break;
     }
   }
-  const auto column = [](const std::vector<double>& x) {
-    return Eigen::VectorXd(
-        Eigen::Map<const Eigen::VectorXd>(x.data(), static_cast<Index>(x.size())));
-  };
   Table table;
   table.add("patient", column(patient));
   table.add("session", column(session));

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/column.hpp"
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -11,6 +12,8 @@
 /// Models whose rows come in pieces are those of all rows at once.
 namespace rapport {
 namespace {
+
+using testing_support::column;
 
 /// Sessions of patients of therapists, every fifth patient with a session missing; a treatment and
 /// a place that are text.
@@ -32,10 +35,6 @@ Table sessions(Index patients, bool missing_values) {
                   0.7 * std::sin(static_cast<double>(p / 8)) + stream.normal());
     }
   }
-  const auto column = [](const std::vector<double>& values) {
-    return Eigen::VectorXd(
-        Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size())));
-  };
   Table table;
   table.add("patient", column(patient));
   table.add("therapist", column(therapist));

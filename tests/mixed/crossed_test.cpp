@@ -20,6 +20,8 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+using support::dense_at;
+using support::parameters_of;
 
 struct FactorPlan {
   Index groups;
@@ -58,31 +60,6 @@ Design crossed_design(Index n, const std::vector<FactorPlan>& factors, Index spr
     design.random.push_back(std::move(term));
   }
   return design;
-}
-
-/// Covariances term by term (lower triangles), then σ.
-VectorXd parameters_of(const MixedFit& fit) {
-  std::vector<double> values;
-  for (const RandomEffects& term : fit.random)
-    for (Index j = 0; j < term.covariance.cols(); ++j)
-      for (Index i = j; i < term.covariance.rows(); ++i) values.push_back(term.covariance(i, j));
-  values.push_back(fit.residual.sd);
-  return Eigen::Map<const VectorXd>(values.data(), static_cast<Index>(values.size()));
-}
-
-double dense_at(const Design& design, const MixedFit& fit, const VectorXd& parameters) {
-  std::vector<MatrixXd> covariances;
-  Index k = 0;
-  for (const RandomEffects& term : fit.random) {
-    MatrixXd covariance = term.covariance;
-    for (Index j = 0; j < covariance.cols(); ++j)
-      for (Index i = j; i < covariance.rows(); ++i) {
-        covariance(i, j) = parameters[k];
-        covariance(j, i) = parameters[k++];
-      }
-    covariances.push_back(covariance);
-  }
-  return support::dense_criterion(design, covariances, parameters[k], fit.criterion.method);
 }
 
 void expect_optimum(const Design& design, Criterion criterion, double tolerance) {

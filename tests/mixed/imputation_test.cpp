@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/column.hpp"
 #include <cmath>
 #include <functional>
 #include <gmock/gmock.h>
@@ -13,6 +14,8 @@
 /// The sampler against posteriors integrated on grids, with the priors as documented.
 namespace rapport {
 namespace {
+
+using testing_support::column;
 
 using testing::HasSubstr;
 using testing::ThrowsMessage;
@@ -185,10 +188,6 @@ Table panel(Index patients, Seed seed) {
       age.push_back(known ? old : missing);
     }
   }
-  const auto column = [](const std::vector<double>& values) {
-    return Eigen::VectorXd(
-        Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size())));
-  };
   Table table;
   table.add("patient", make_factor(patient));
   table.add("arm", make_factor(arm));

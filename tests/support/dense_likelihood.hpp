@@ -43,4 +43,29 @@ inline double dense_criterion(const Design& design, const std::vector<Eigen::Mat
   return result + degrees * std::log(2 * std::numbers::pi);
 }
 
+/// The covariances of a fit term by term (lower triangles), then σ.
+inline Eigen::VectorXd parameters_of(const MixedFit& fit) {
+  std::vector<double> values;
+  for (const RandomEffects& term : fit.random)
+    for (Index j = 0; j < term.covariance.cols(); ++j)
+      for (Index i = j; i < term.covariance.rows(); ++i) values.push_back(term.covariance(i, j));
+  values.push_back(fit.residual.sd);
+  return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size()));
+}
+
+/// The criterion of the fit at other parameters, in the order of parameters_of().
+inline double dense_at(const Design& design, const MixedFit& fit,
+                       const Eigen::VectorXd& parameters) {
+  std::vector<Eigen::MatrixXd> covariances;
+  Index k = 0;
+  for (const RandomEffects& term : fit.random) {
+    Eigen::MatrixXd covariance = term.covariance;
+    for (Index j = 0; j < covariance.cols(); ++j)
+      for (Index i = j; i < covariance.rows(); ++i)
+        covariance(i, j) = covariance(j, i) = parameters[k++];
+    covariances.push_back(covariance);
+  }
+  return dense_criterion(design, covariances, parameters[k], fit.criterion.method);
+}
+
 }  // namespace rapport::support

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/column.hpp"
 #include "validation.hpp"
 #include <cmath>
 #include <iostream>
@@ -16,6 +17,8 @@
 namespace rapport {
 namespace {
 
+using testing_support::column;
+
 constexpr Index patients = 150;
 constexpr int sessions = 8;
 
@@ -24,10 +27,6 @@ struct Rows {
   std::vector<double> patient, session, alliance, symptoms, dropped;
 
   [[nodiscard]] PersonPeriod period(AllianceCentring centring) const {
-    const auto column = [](const std::vector<double>& x) {
-      return Eigen::VectorXd(
-          Eigen::Map<const Eigen::VectorXd>(x.data(), static_cast<Index>(x.size())));
-    };
     Table table;
     table.add("patient", column(patient));
     table.add("session", column(session));

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/column.hpp"
 #include "validation.hpp"
 #include <cmath>
 #include <iostream>
@@ -17,6 +18,8 @@
 namespace rapport {
 namespace {
 
+using testing_support::column;
+
 constexpr Index patients = 60;
 constexpr Index sessions = 6;
 
@@ -25,10 +28,6 @@ struct Truth {
   double value;
 };
 const std::vector<Truth> truths = {{"x", 0.5}, {"v", 0.6}, {"w", 0.4}};
-
-Eigen::VectorXd column(const std::vector<double>& values) {
-  return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Index>(values.size()));
-}
 
 Table study(RandomStream& stream) {
   std::vector<double> patient, x, y, v, w;
