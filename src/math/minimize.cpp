@@ -158,9 +158,11 @@ ScalarOptimum minimize_scalar(const std::function<double(double)>& f, double low
 
 Eigen::VectorXd trust_region_step(const Eigen::VectorXd& gradient, const Eigen::MatrixXd& hessian,
                                   double radius) {
+  if (gradient.size() == 0) return gradient;
   // Most often the Hessian is safely positive definite and the Newton step short enough.
   const Eigen::LLT<Eigen::MatrixXd> llt(hessian);
-  if (llt.info() == Eigen::Success && llt.rcond() > 1e-8) {
+  const auto pivots = llt.matrixLLT().diagonal();
+  if (llt.info() == Eigen::Success && pivots.minCoeff() > 1e-4 * pivots.maxCoeff()) {
     const Eigen::VectorXd newton = -llt.solve(gradient);
     if (newton.norm() <= radius) return newton;
   }

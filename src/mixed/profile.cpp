@@ -3,13 +3,14 @@
 #include <rapport/math/minimize.hpp>
 #include <rapport/mixed/inference.hpp>
 
-#include <Eigen/Cholesky>
+#include <Eigen/Jacobi>
 #include <Eigen/LU>
 #include <Eigen/QR>
 
 #include "model.hpp"
 #include "parameters.hpp"
 #include "profile_limit.hpp"
+#include "search.hpp"
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -26,11 +27,17 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-/// The lower triangular Λ with ΛΛ' = GG', for any square G.
-MatrixXd triangular_factor(const MatrixXd& g) {
-  const Eigen::HouseholderQR<MatrixXd> qr(g.transpose());
-  MatrixXd upper = qr.matrixQR().triangularView<Eigen::Upper>();
-  return upper.transpose();
+/// Makes a square G lower triangular with the same GG', its diagonal not negative.
+void make_triangular(Eigen::Ref<MatrixXd> g) {
+  for (Index i = 0; i < g.rows(); ++i) {
+    for (Index j = i + 1; j < g.cols(); ++j) {
+      Eigen::JacobiRotation<double> rotation;
+      rotation.makeGivens(g(i, i), g(i, j));
+      g.applyOnTheRight(i, j, rotation);
+      g(i, j) = 0;
+    }
+    if (g(i, i) < 0) g.col(i) *= -1;
+  }
 }
 
 /// Where the block of a term starts among the coordinates of its level.
@@ -67,19 +74,38 @@ class HeldDeviance {
     entries_[n] = 1;
     leave_zero();
     covariance_map_ = linear_map();
+    const double estimate = parameter_estimate(fit, parameter);
+    hold(estimate);
+    last_ = {estimate, start_};
   }
 
-  /// The least deviance with the parameter at `value`, started where the last call ended.
+  /// The least deviance with the parameter at `value`, started where the line through the last two
+  /// ends leads.
   double operator()(double value) {
+    constexpr double tolerance = 1e-8;  // the last step's decrease is taken from its model
     hold(value);
-    const Optimum optimum = minimize_newton(
-        [this](const VectorXd& x, Derivatives& derivatives) { evaluate(x, derivatives); }, start_,
-        {.iterations = 100, .gradient_tolerance = 1e-10});
-    entries_ = offset_ + basis_ * unlogged(optimum.argument);
-    return optimum.value;
+    const detail::Minimum minimum = detail::find_minimum_by_newton(
+        [this](const VectorXd& x, Derivatives& derivatives) { evaluate(x, derivatives); },
+        predicted_start(value), 100, tolerance);
+    before_ = std::exchange(last_, {value, minimum.x});
+    entries_ = offset_ + basis_ * unlogged(minimum.x);
+    return minimum.converged ? minimum.value - 0.5 * minimum.decrement : minimum.value;
   }
 
  private:
+  /// The end of a search.
+  struct End {
+    double held = missing;
+    VectorXd free = {};
+  };
+
+  [[nodiscard]] VectorXd predicted_start(double value) const {
+    const double reach = (value - last_.held) / (last_.held - before_.held);
+    if (!(std::abs(reach) <= 2)) return start_;
+    const VectorXd start = last_.free + reach * (last_.free - before_.free);
+    return (offset_ + basis_ * unlogged(start)).tail<1>()[0] > 0 ? start : start_;
+  }
+
   void take_user_units(const MixedFit& fit, std::vector<MatrixXd>& factors) {
     const TermPlace& term = data_.terms[parameter_.term];
     const RandomEffects& random = fit.random[parameter_.term];
@@ -98,9 +124,8 @@ class HeldDeviance {
       to_user.row(i) = term.transform.row(effect) / (data_.response_scale * unit);
     }
     auto factor = factors[at(term.level)].block(term.first, term.first, q, q);
-    factor = triangular_factor(to_user * factor);
-    for (Index j = 0; j < q; ++j)
-      if (factor(j, j) < 0) factor.col(j) *= -1;
+    factor = (to_user * factor).eval();
+    make_triangular(factor);
     maps_[at(term.level)].block(term.first, term.first, q, q) =
         to_user.partialPivLu().solve(MatrixXd::Identity(q, q));
   }
@@ -205,8 +230,7 @@ class HeldDeviance {
       factor = (maps_[level] * factor / sigma).eval();
       Index first = 0;
       for (const Index size : data_.structure.blocks(static_cast<Index>(level))) {
-        factor.block(first, first, size, size) =
-            triangular_factor(factor.block(first, first, size, size));
+        make_triangular(factor.block(first, first, size, size));
         first += size;
       }
     }
@@ -269,7 +293,9 @@ class HeldDeviance {
   VectorXd entries_;
   VectorXd offset_;
   MatrixXd basis_;
-  VectorXd start_;
+  VectorXd start_;  ///< free variables of entries_
+  End last_;
+  End before_;
   std::vector<Index> logged_;  ///< free variables that are logarithms
 };
 

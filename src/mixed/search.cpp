@@ -173,6 +173,7 @@ Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index i
   Derivatives here;
   f(start, here);
   best.evaluations = 1;
+  best.value = here.value;
   if (!std::isfinite(here.value) || !here.hessian.allFinite()) return best;
   ScaledStep step(here.hessian);
   bool at_best = true;
