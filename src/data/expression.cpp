@@ -50,6 +50,10 @@ bool starts_name(std::string_view text) {
   return is_letter(text[0]) || text[0] == '_';
 }
 
+bool is_plain_name(std::string_view text) {
+  return starts_name(text) && std::all_of(text.begin(), text.end(), continues_name);
+}
+
 /// Binary operators by how tightly they bind; those of one level associate from the left, ^ from
 /// the right.
 enum Level { disjunction, conjunction, negation, comparison, sum, product, sign, power, operand };
@@ -176,6 +180,7 @@ class Parser {
 
   /// The operator at p_ if it is of this level, without moving.
   [[nodiscard]] const Operator* operator_here(Level level) {
+    if (p_ >= text_.size()) return nullptr;
     const std::size_t before = p_;
     skip_blanks();
     const std::string_view rest = text_.substr(std::min(p_, text_.size()));
@@ -377,6 +382,7 @@ void visit(const Expression& expression, const std::function<void(const Expressi
 bool is_expression_function(std::string_view name) { return find_function(name) != nullptr; }
 
 Expression parse_expression(std::string_view text) {
+  if (is_plain_name(text)) return leaf(ExpressionNode::Kind::column, 0, std::string(text), 0);
   Parser parser(text, 0);
   Expression expression = parser.expression();
   parser.skip_blanks();
@@ -406,8 +412,7 @@ std::string parse_name_at(std::string_view text, std::size_t& position) {
 }
 
 std::string quoted_name(std::string_view name) {
-  const bool plain = starts_name(name) && std::all_of(name.begin(), name.end(), continues_name);
-  return plain ? std::string(name) : marked(name, '`');
+  return is_plain_name(name) ? std::string(name) : marked(name, '`');
 }
 
 std::string to_string(const Expression& expression) { return written(expression, disjunction); }

@@ -313,7 +313,9 @@ class FormulaParser {
     if (read.kind == Kind::offset)
       return {.kind = Operand::Kind::offset, .offset = to_string(read.argument), .position = start};
     appeared_.push_back(read.text);
-    return {.products = {FormulaTerm{read.text}}, .position = start};
+    Operand operand{.position = start};
+    operand.products.emplace_back(1, read.text);
+    return operand;
   }
 
   // parentheses := '(' sum ')' | '(' sum '|' group ')' | '(' sum '||' group ')'
@@ -350,11 +352,11 @@ class FormulaParser {
   Products parse_groups() {
     const std::size_t appeared = appeared_.size();
     const std::size_t position = at_;
-    const Operand group = parse_starred();
+    Operand group = parse_starred();
     require_products(group, position);
     const std::vector<std::string> variables(
         appeared_.begin() + static_cast<std::ptrdiff_t>(appeared), appeared_.end());
-    Products groups = group.products;
+    Products groups = std::move(group.products);
     order_within(groups, variables);
     for (const FormulaTerm& factor : groups)
       if (factor.empty()) fail("1 is not a grouping factor", position);
@@ -399,14 +401,14 @@ class FormulaParser {
     require_few(products, operand.position);
   }
 
-  void add_operands(Formula& formula, const std::vector<Operand>& operands) const {
+  void add_operands(Formula& formula, std::vector<Operand> operands) const {
     Products products{FormulaTerm{}};
-    for (const Operand& operand : operands) {
+    for (Operand& operand : operands) {
       if (operand.removed &&
           (operand.kind == Operand::Kind::random || operand.kind == Operand::Kind::offset))
         fail("a random term or an offset cannot be taken away; leave it out", operand.position);
       if (operand.kind == Operand::Kind::random) {
-        formula.random.insert(formula.random.end(), operand.random.begin(), operand.random.end());
+        std::move(operand.random.begin(), operand.random.end(), std::back_inserter(formula.random));
       } else if (operand.kind == Operand::Kind::offset) {
         formula.offsets.push_back(operand.offset);
       } else {

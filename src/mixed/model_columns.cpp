@@ -182,29 +182,34 @@ const ModelVariable& find_variable(const ModelFrame& frame, const std::string& n
 
 ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
                      const std::vector<FormulaTerm>& terms) {
-  std::vector<FormulaTerm> sorted = terms;
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const FormulaTerm& a, const FormulaTerm& b) { return a.size() < b.size(); });
+  std::vector<const FormulaTerm*> sorted;
+  for (const FormulaTerm& term : terms) sorted.push_back(&term);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const FormulaTerm* a, const FormulaTerm* b) {
+    return a->size() < b->size();
+  });
   ColumnPlan plan;
+  plan.terms.reserve(terms.size() + 1);
+  if (intercept) plan.terms.emplace_back();
   for (auto term = sorted.begin(); term != sorted.end(); ++term) {
-    TermColumns columns{.term = *term, .all_levels = {}};
-    for (const std::string& variable : *term) {
-      const FormulaTerm margin = without(*term, variable);
-      const bool has_margin =
-          margin.empty() || std::any_of(sorted.begin(), term, [&](const FormulaTerm& earlier) {
-            return is_subset(margin, earlier);
-          });
-      columns.all_levels.push_back(is_factor(frame, variable) && !has_margin);
+    TermColumns columns{.term = **term, .all_levels = {}};
+    for (const std::string& variable : columns.term) {
+      const auto has_margin = [&] {
+        const FormulaTerm margin = without(columns.term, variable);
+        return margin.empty() ||
+               std::any_of(sorted.begin(), term, [&](const FormulaTerm* earlier) {
+                 return is_subset(margin, *earlier);
+               });
+      };
+      columns.all_levels.push_back(is_factor(frame, variable) && !has_margin());
     }
     plan.terms.push_back(std::move(columns));
   }
   if (!intercept) code_first_factor_fully(frame, plan.terms);
-  if (intercept) plan.terms.insert(plan.terms.begin(), TermColumns{});
   for (TermColumns& columns : plan.terms) {
-    const std::vector<std::string> names = names_of(frame, columns);
+    std::vector<std::string> names = names_of(frame, columns);
     columns.first = static_cast<Index>(plan.names.size());
     columns.count = static_cast<Index>(names.size());
-    plan.names.insert(plan.names.end(), names.begin(), names.end());
+    std::move(names.begin(), names.end(), std::back_inserter(plan.names));
   }
   return plan;
 }

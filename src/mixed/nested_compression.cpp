@@ -59,6 +59,14 @@ struct NestedCrossProducts::VaryingColumns {
       return (column.values[0] - column.shift) * column.scale;
     };
     const std::vector<ModelColumn>& own = columns.levels.front().columns;
+    std::size_t n = columns.fixed.size();
+    for (const GroupingLevel& level : columns.levels) n += level.columns.size();
+    values.reserve(n);
+    shift.reserve(n);
+    scale.reserve(n);
+    shared.reserve(n);
+    same_as_own.reserve(n);
+    constants.reserve(n);
     own_constant = value_of(own.front());
     for (std::size_t j = 1; j < own.size(); ++j) add(own[j]);
     n_own = static_cast<int>(own.size()) - 1;

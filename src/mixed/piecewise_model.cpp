@@ -17,10 +17,8 @@ constexpr Index piece_rows = 4096;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-/// A column of products whose constancy is not looked for: where the sample does not vary, others
-/// may.
-ColumnSummary summarize_sample(const double* values, Index n, bool constant) {
-  if (constant) return {1, 1, 0, true};
+/// A column whose constancy is not looked for: where the sample does not vary, others may.
+ColumnSummary summarize_sample(const double* values, Index n) {
   const ColumnSummary summary = summarize_column(values, n);
   if (!summary.constant) return summary;
   return {summary.first, summary.first, summary.first == 0 ? 1 : std::abs(summary.first), false};
@@ -28,15 +26,18 @@ ColumnSummary summarize_sample(const double* values, Index n, bool constant) {
 
 /// Columns as the sample suggests; their values come later.
 ColumnGroup standardize_sample(const detail::PieceColumns& columns, const ModelRows& sample) {
-  std::vector<ColumnSummary> summaries;
-  VectorXd buffer(sample.size);
-  for (Index j = 0; j < columns.size(); ++j)
-    summaries.push_back(
-        summarize_sample(columns.values(j, *sample.values, 0, sample.size, buffer.data()),
-                         sample.size, columns.is_one(j)));
   static constexpr double one = 1;
+  std::vector<ColumnSummary> summaries;
   std::vector<const double*> values;
-  for (Index j = 0; j < columns.size(); ++j) values.push_back(columns.is_one(j) ? &one : nullptr);
+  VectorXd buffer(columns.n_made(*sample.values) > 0 ? sample.size : 0);
+  for (Index j = 0; j < columns.size(); ++j) {
+    values.push_back(columns.is_one(j) ? &one : nullptr);
+    summaries.push_back(
+        columns.is_one(j)
+            ? ColumnSummary{1, 1, 0, true}
+            : summarize_sample(
+                  columns.values(j, *sample.values, 0, sample.size, buffer.data()), sample.size));
+  }
   return standardize(summaries, values);
 }
 
@@ -90,9 +91,12 @@ void PiecewiseModel::plan_fixed(const ModelRows& sample) {
   data_->fixed_terms = frame_.fixed.names;
   data_->fixed_columns.resize(frame_.fixed.names.size());
   std::iota(data_->fixed_columns.begin(), data_->fixed_columns.end(), Index{0});
-  VectorXd response = Eigen::Map<const VectorXd>(sample.response, sample.size);
-  if (sample.offset != nullptr) response -= Eigen::Map<const VectorXd>(sample.offset, sample.size);
-  ColumnSummary summary = summarize_sample(response.data(), sample.size, false);
+  VectorXd without_offset;
+  if (sample.offset != nullptr)
+    without_offset = Eigen::Map<const VectorXd>(sample.response, sample.size) -
+                     Eigen::Map<const VectorXd>(sample.offset, sample.size);
+  const ColumnSummary summary = summarize_sample(
+      sample.offset != nullptr ? without_offset.data() : sample.response, sample.size);
   columns_.fixed.push_back(standardize_response(nullptr, summary, columns_.fixed, *data_));
 }
 

@@ -118,11 +118,11 @@ std::optional<std::pair<std::string, Kind>> call_at(std::string_view text, std::
   std::size_t end = position;
   const auto in_name = [](char c) { return (c >= 'a' && c <= 'z') || c == 'I'; };
   while (end < text.size() && in_name(text[end])) ++end;
-  const std::string name(text.substr(position, end - position));
+  const std::string_view name = text.substr(position, end - position);
   const std::optional<Kind> kind = formula_function(name);
   const std::size_t open = after_blanks(text, end);
   if (!kind || open >= text.size() || text[open] != '(') return std::nullopt;
-  return std::pair(name, *kind);
+  return std::pair(std::string(name), *kind);
 }
 
 VariableSyntax expression_variable(Expression expression) {
