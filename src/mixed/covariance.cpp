@@ -17,7 +17,7 @@ void CovarianceStructure::for_block_pairs(const Visit& visit) const {
   Index start = 0;
   for (Index level = 0; level < n_levels(); ++level) {
     Index first = 0;
-    for (const Index size : blocks_[at(level)]) {
+    for (const Index size : blocks(level)) {
       const auto place = [&](Index i, Index j) {
         const Index column = j - first;
         return start + column * size - column * (column - 1) / 2 + i - j;
@@ -31,27 +31,34 @@ void CovarianceStructure::for_block_pairs(const Visit& visit) const {
   }
 }
 
-CovarianceStructure::CovarianceStructure(std::vector<std::vector<Index>> blocks)
-    : blocks_(std::move(blocks)) {
-  for (Index level = 0; level < n_levels(); ++level) {
+CovarianceStructure::CovarianceStructure() {
+  static const std::shared_ptr<const Layout> empty = std::make_shared<const Layout>();
+  layout_ = empty;
+}
+
+CovarianceStructure::CovarianceStructure(std::vector<std::vector<Index>> blocks) {
+  Layout layout;
+  for (std::size_t level = 0; level < blocks.size(); ++level) {
     Index first = 0;
-    for (const Index block : blocks_[at(level)]) {
+    for (const Index block : blocks[level]) {
       for (Index column = first; column < first + block; ++column)
         for (Index row = column; row < first + block; ++row)
-          coordinates_.push_back({level, row, column});
+          layout.coordinates.push_back({static_cast<Index>(level), row, column});
       first += block;
     }
-    sizes_.push_back(first);
-    offsets_.push_back(n_parameters());
+    layout.sizes.push_back(first);
+    layout.offsets.push_back(static_cast<Index>(layout.coordinates.size()));
   }
+  layout.blocks = std::move(blocks);
+  layout_ = std::make_shared<const Layout>(std::move(layout));
 }
 
 std::vector<Eigen::MatrixXd> CovarianceStructure::factors(const Eigen::VectorXd& theta) const {
   std::vector<Eigen::MatrixXd> result;
-  result.reserve(sizes_.size());
-  for (const Index size : sizes_) result.emplace_back(Eigen::MatrixXd::Zero(size, size));
+  result.reserve(layout_->sizes.size());
+  for (const Index size : layout_->sizes) result.emplace_back(Eigen::MatrixXd::Zero(size, size));
   for (Index k = 0; k < n_parameters(); ++k) {
-    const Coordinate& c = coordinates_[at(k)];
+    const Coordinate& c = coordinates()[at(k)];
     result[at(c.level)](c.row, c.column) = theta[k];
   }
   return result;
@@ -60,7 +67,7 @@ std::vector<Eigen::MatrixXd> CovarianceStructure::factors(const Eigen::VectorXd&
 Eigen::VectorXd CovarianceStructure::theta(const std::vector<Eigen::MatrixXd>& factors) const {
   Eigen::VectorXd result(n_parameters());
   for (Index k = 0; k < n_parameters(); ++k) {
-    const Coordinate& c = coordinates_[at(k)];
+    const Coordinate& c = coordinates()[at(k)];
     result[k] = factors[at(c.level)](c.row, c.column);
   }
   return result;
@@ -77,8 +84,8 @@ Eigen::MatrixXd CovarianceStructure::jacobian(const Eigen::VectorXd& theta) cons
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(n_parameters(), n_parameters());
   // Λ has no entry above its diagonal.
   for_block_pairs([&](Index k, Index t, const auto& place) {
-    const Coordinate& psi = coordinates_[at(k)];
-    const Coordinate& entry = coordinates_[at(t)];
+    const Coordinate& psi = coordinates()[at(k)];
+    const Coordinate& entry = coordinates()[at(t)];
     if (psi.row == entry.row && psi.column >= entry.column)
       result(k, t) += theta[place(psi.column, entry.column)];
     if (psi.column == entry.row) result(k, t) += theta[place(psi.row, entry.column)];
@@ -91,8 +98,8 @@ Eigen::MatrixXd CovarianceStructure::curvature(const Eigen::VectorXd& psi_gradie
   // diagonal.
   Eigen::MatrixXd result = Eigen::MatrixXd::Zero(n_parameters(), n_parameters());
   for_block_pairs([&](Index s, Index t, const auto& place) {
-    const Coordinate& a = coordinates_[at(s)];
-    const Coordinate& b = coordinates_[at(t)];
+    const Coordinate& a = coordinates()[at(s)];
+    const Coordinate& b = coordinates()[at(t)];
     if (a.column != b.column) return;
     const double gradient = psi_gradient[place(std::max(a.row, b.row), std::min(a.row, b.row))];
     result(s, t) = a.row == b.row ? 2 * gradient : gradient;

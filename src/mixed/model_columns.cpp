@@ -195,8 +195,7 @@ ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
     for (const std::string& variable : columns.term) {
       const auto has_margin = [&] {
         const FormulaTerm margin = without(columns.term, variable);
-        return margin.empty() ||
-               std::any_of(sorted.begin(), term, [&](const FormulaTerm* earlier) {
+        return margin.empty() || std::any_of(sorted.begin(), term, [&](const FormulaTerm* earlier) {
                  return is_subset(margin, *earlier);
                });
       };

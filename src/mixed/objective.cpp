@@ -105,9 +105,9 @@ CriterionDerivatives Objective::derivatives(const ProfiledValue& at_theta) const
   MatrixXd half(p, p);
   for (Index k = 0; k < n; ++k) {
     const MatrixXd& change = d.gram[at(k)];
-    pushed.noalias() = change * residual;
+    pushed.noalias() = change.lazyProduct(residual);
     result.quadratic[k] = -residual.dot(pushed);
-    moved.col(k).noalias() = root.transpose() * pushed.head(p);
+    moved.col(k).noalias() = root.transpose().lazyProduct(pushed.head(p));
     if (!reml) continue;
     half.noalias() = change.topLeftCorner(p, p) * root;
     Eigen::Map<MatrixXd> square(whitened.col(k).data(), p, p);
@@ -342,7 +342,7 @@ class Search {
     here_.value = std::move(value);
     here_.derivatives = objective_.derivatives(here_.value);
     const MatrixXd jacobian = objective_.structure().jacobian(here_.theta);
-    here_.gradient.noalias() = jacobian.transpose() * here_.derivatives.gradient;
+    here_.gradient.noalias() = jacobian.transpose().lazyProduct(here_.derivatives.gradient);
     const MatrixXd half = here_.derivatives.profiled_hessian * jacobian;
     here_.hessian = objective_.structure().curvature(here_.derivatives.gradient);
     here_.hessian.noalias() += jacobian.transpose() * half;

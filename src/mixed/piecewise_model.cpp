@@ -35,8 +35,8 @@ ColumnGroup standardize_sample(const detail::PieceColumns& columns, const ModelR
     summaries.push_back(
         columns.is_one(j)
             ? ColumnSummary{1, 1, 0, true}
-            : summarize_sample(
-                  columns.values(j, *sample.values, 0, sample.size, buffer.data()), sample.size));
+            : summarize_sample(columns.values(j, *sample.values, 0, sample.size, buffer.data()),
+                               sample.size));
   }
   return standardize(summaries, values);
 }

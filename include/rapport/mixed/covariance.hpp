@@ -2,6 +2,7 @@
 
 #include <rapport/base/eigen.hpp>
 
+#include <memory>
 #include <vector>
 
 namespace rapport {
@@ -13,6 +14,7 @@ namespace rapport {
 /// triangular, and θ strings together the lower triangles of all Λ, column by column. Diagonals of
 /// Λ may have any sign, so that a variance of 0 is an inner point. ψ strings together the lower
 /// triangles of all Ψ in the same order: ∂Ψ/∂ψ_k is 1 at (row, column) and (column, row), else 0.
+/// A value: cheap to copy, immutable.
 class CovarianceStructure {
  public:
   /// Where a coordinate of θ or ψ stands: in a level's Λ or Ψ, at row ≥ column.
@@ -22,21 +24,24 @@ class CovarianceStructure {
     Index column;
   };
 
-  CovarianceStructure() = default;
+  /// No level.
+  CovarianceStructure();
   /// `blocks[l]` lists the sizes of level l's blocks.
   explicit CovarianceStructure(std::vector<std::vector<Index>> blocks);
 
-  [[nodiscard]] Index n_levels() const { return static_cast<Index>(blocks_.size()); }
-  [[nodiscard]] Index n_parameters() const { return static_cast<Index>(coordinates_.size()); }
+  [[nodiscard]] Index n_levels() const { return static_cast<Index>(layout_->blocks.size()); }
+  [[nodiscard]] Index n_parameters() const { return static_cast<Index>(coordinates().size()); }
   /// Number of effects of a group at this level.
-  [[nodiscard]] Index size(Index level) const { return sizes_[static_cast<std::size_t>(level)]; }
-  [[nodiscard]] const std::vector<Index>& blocks(Index level) const {
-    return blocks_[static_cast<std::size_t>(level)];
+  [[nodiscard]] Index size(Index level) const {
+    return layout_->sizes[static_cast<std::size_t>(level)];
   }
-  [[nodiscard]] const std::vector<Coordinate>& coordinates() const { return coordinates_; }
+  [[nodiscard]] const std::vector<Index>& blocks(Index level) const {
+    return layout_->blocks[static_cast<std::size_t>(level)];
+  }
+  [[nodiscard]] const std::vector<Coordinate>& coordinates() const { return layout_->coordinates; }
   /// The first coordinate of a level; n_parameters() for level n_levels().
   [[nodiscard]] Index offset(Index level) const {
-    return offsets_[static_cast<std::size_t>(level)];
+    return layout_->offsets[static_cast<std::size_t>(level)];
   }
 
   /// Λ of every level.
@@ -63,10 +68,13 @@ class CovarianceStructure {
   template <class Visit>
   void for_block_pairs(const Visit& visit) const;
 
-  std::vector<std::vector<Index>> blocks_;
-  std::vector<Index> sizes_;
-  std::vector<Index> offsets_ = {0};
-  std::vector<Coordinate> coordinates_;
+  struct Layout {
+    std::vector<std::vector<Index>> blocks;
+    std::vector<Index> sizes;
+    std::vector<Index> offsets = {0};
+    std::vector<Coordinate> coordinates;
+  };
+  std::shared_ptr<const Layout> layout_;
 };
 
 }  // namespace rapport
