@@ -14,25 +14,12 @@ namespace {
 
 using Evaluated = std::variant<Eigen::VectorXd, Factor>;
 
-std::string file_of(const Table& table) {
-  return table.origin().file.empty() ? "table" : table.origin().file;
-}
-
-bool is_call(const Expression& expression, std::string_view name) {
-  return expression->kind == ExpressionNode::Kind::call && expression->name == name;
-}
-
-bool is_panel_call(const Expression& expression) {
-  return is_call(expression, "within") || is_call(expression, "between") ||
-         is_call(expression, "lag");
-}
-
 /// The expression with every mean(x) replaced by its value in the table, so that new data are
 /// centred alike.
 Expression with_fixed_means(const Expression& expression, const Table& table) {
   if (expression->arguments.empty()) return expression;
   ExpressionNode node = *expression;
-  if (is_call(expression, "mean")) {
+  if (expression->kind == ExpressionNode::Kind::call && expression->name == "mean") {
     const Eigen::VectorXd values = std::get<Eigen::VectorXd>(evaluate(expression, table));
     node = {
         .kind = ExpressionNode::Kind::number, .number = mean(values), .name = {}, .arguments = {}};
@@ -93,7 +80,7 @@ class DesignMaker {
 
  private:
   [[noreturn]] void fail(const std::string& message) const {
-    throw DataError(message, file_of(table_));
+    throw DataError(message, detail::file_of(table_));
   }
 
   void note_missing(const std::string& name, const std::vector<bool>& is_missing) {
@@ -161,7 +148,7 @@ class DesignMaker {
       if (!std::isnan(y) && !may_hold(y))
         throw DataError("column \"" + formula_.response + "\": " + shortest_decimal(y) +
                             " is not " + required + "; the response has to be",
-                        file_of(table_), table_.line(i));
+                        detail::file_of(table_), table_.line(i));
     }
   }
 
@@ -188,7 +175,7 @@ class DesignMaker {
           throw DataError("column \"" + name + "\": " + shortest_decimal((*values)[i]) +
                               " is neither 0 nor 1; a binomial response needs 0 and 1, two levels "
                               "or cbind(successes, failures)",
-                          file_of(table_), table_.line(i));
+                          detail::file_of(table_), table_.line(i));
       response_.numbers = std::move(*values);
       return;
     }
@@ -325,7 +312,7 @@ class DesignMaker {
           throw DataError(
               "weights \"" + options_.weights + "\": " + shortest_decimal(design_.weights[i]) +
                   " is not positive; weights must be above 0 (drop the row with --where)",
-              file_of(table_), table_.line(i));
+              detail::file_of(table_), table_.line(i));
     }
     if (trials_.size() > 0)
       design_.weights = design_.weights.size() > 0
@@ -483,28 +470,6 @@ class DesignMaker {
 
 }  // namespace
 
-void detail::collect_inputs(const Expression& expression, const Table& table, bool within_factor,
-                            std::vector<ModelInput>& inputs, std::vector<bool>& categorical) {
-  const bool leaf = expression->kind == ExpressionNode::Kind::column || is_panel_call(expression);
-  if (!leaf) {
-    for (const Expression& argument : expression->arguments)
-      collect_inputs(argument, table, within_factor || is_call(expression, "factor"), inputs,
-                     categorical);
-    return;
-  }
-  const std::string name = is_panel_call(expression) ? to_string(expression) : expression->name;
-  const bool numeric = is_panel_call(expression) || table.is_numeric(name);
-  const auto found = std::find_if(inputs.begin(), inputs.end(),
-                                  [&](const ModelInput& input) { return input.name == name; });
-  if (found != inputs.end()) {
-    const auto position = static_cast<std::size_t>(found - inputs.begin());
-    categorical[position] = categorical[position] || within_factor;
-    return;
-  }
-  inputs.push_back({.name = name, .numeric = numeric});
-  categorical.push_back(!numeric || within_factor);
-}
-
 detail::PreparedDesign detail::prepare_design(const Formula& formula, const Table& table,
                                               const DesignOptions& options) {
   return DesignMaker(formula, table, options).prepare();
@@ -512,97 +477,6 @@ detail::PreparedDesign detail::prepare_design(const Formula& formula, const Tabl
 
 Design make_design(const Formula& formula, const Table& table, const DesignOptions& options) {
   return DesignMaker(formula, table, options).make();
-}
-
-namespace {
-
-/// Calls `visit` with every expression of the formula.
-template <class Visit>
-void visit_expressions(const Formula& formula, const Visit& visit) {
-  const auto add = [&](const std::string& variable) {
-    const detail::VariableSyntax syntax = detail::parse_variable(variable);
-    visit(syntax.argument);
-    if (syntax.second) visit(syntax.second);
-  };
-  add(formula.response);
-  for (const std::string& offset : formula.offsets) add(offset);
-  for (const FormulaTerm& term : formula.fixed)
-    for (const std::string& variable : term) add(variable);
-  for (const RandomFormula& random : formula.random) {
-    for (const std::string& variable : random.group) add(variable);
-    for (const FormulaTerm& term : random.terms)
-      for (const std::string& variable : term) add(variable);
-  }
-}
-
-void collect_panel_groups(const Expression& expression, std::vector<std::string>& groups) {
-  if (is_panel_call(expression)) {
-    const std::string group = to_string(expression->arguments[1]);
-    if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
-  }
-  for (const Expression& argument : expression->arguments) collect_panel_groups(argument, groups);
-}
-
-}  // namespace
-
-void add_panel_columns(Table& table, const Formula& formula) {
-  visit_expressions(formula,
-                    [&](const Expression& expression) { add_panel_columns(table, expression); });
-}
-
-std::vector<std::string> panel_groups(const Formula& formula) {
-  std::vector<std::string> groups;
-  visit_expressions(
-      formula, [&](const Expression& expression) { collect_panel_groups(expression, groups); });
-  return groups;
-}
-
-Eigen::MatrixXd plan_columns(const ModelFrame& frame, const ColumnPlan& plan, const Table& table,
-                             bool unseen_missing) {
-  std::vector<detail::VariableValues> values(frame.variables.size());
-  for (std::size_t v = 0; v < values.size(); ++v) {
-    const bool needed =
-        std::any_of(plan.terms.begin(), plan.terms.end(), [&](const TermColumns& columns) {
-          return std::find(columns.term.begin(), columns.term.end(), frame.variables[v].name) !=
-                 columns.term.end();
-        });
-    if (needed) values[v] = detail::variable_values(frame.variables[v], table, unseen_missing);
-  }
-  return detail::fill_columns(frame, plan, values, table.rows());
-}
-
-Eigen::VectorXd formula_offset(const Formula& formula, const Table& table) {
-  Eigen::VectorXd total;
-  for (const std::string& text : formula.offsets) {
-    const auto evaluated = evaluate(parse_expression(text), table);
-    const auto* values = std::get_if<Eigen::VectorXd>(&evaluated);
-    if (values == nullptr)
-      throw DataError("offset(" + text + ") is categorical; numbers are required", file_of(table));
-    total = total.size() == 0 ? *values : Eigen::VectorXd(total + *values);
-  }
-  return total;
-}
-
-Design select(const Design& design, const std::vector<Index>& rows) {
-  Design kept;
-  kept.response = design.response(rows);
-  kept.fixed = design.fixed(rows, Eigen::all);
-  kept.fixed_terms = design.fixed_terms;
-  kept.frame = design.frame;
-  if (design.weights.size() > 0) kept.weights = design.weights(rows);
-  if (design.offset.size() > 0) kept.offset = design.offset(rows);
-  for (const RandomTerm& term : design.random) {
-    Factor group = select(Factor{.codes = term.group, .levels = term.levels}, rows);
-    kept.random.push_back({.factor = term.factor,
-                           .terms = term.terms,
-                           .columns = term.columns(rows, Eigen::all),
-                           .group = std::move(group.codes),
-                           .levels = std::move(group.levels)});
-  }
-  for (const Index row : rows)
-    if (!design.rows.empty()) kept.rows.push_back(design.rows[static_cast<std::size_t>(row)]);
-  kept.n_omitted = design.n_omitted;
-  return kept;
 }
 
 }  // namespace rapport

@@ -9,10 +9,6 @@
 namespace rapport::detail {
 namespace {
 
-std::string file_of(const Table& table) {
-  return table.origin().file.empty() ? "table" : table.origin().file;
-}
-
 /// Codes of `factor` in the order of `levels`.
 std::vector<std::int32_t> recoded(const Factor& factor, const ModelVariable& variable,
                                   const Table& table, bool unseen_missing) {
@@ -96,6 +92,10 @@ void put(const std::int32_t* codes, const Eigen::VectorXd& coding, Index n, bool
 }
 
 }  // namespace
+
+std::string file_of(const Table& table) {
+  return table.origin().file.empty() ? "table" : table.origin().file;
+}
 
 Index VariableValues::rows() const {
   if (is_factor) return static_cast<Index>(codes.size());

@@ -8,6 +8,9 @@
 /// Not installed: the columns that variables and their products give.
 namespace rapport::detail {
 
+/// How errors name the table.
+[[nodiscard]] std::string file_of(const Table& table);
+
 /// The values of one variable on the rows of a table: numbers (n × k), or the codes of a factor.
 struct VariableValues {
   Eigen::MatrixXd numbers = {};
