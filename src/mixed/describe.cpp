@@ -1,10 +1,33 @@
 #include "describe.hpp"
 
+#include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 
+#include "independent_columns.hpp"
+#include <algorithm>
 #include <cmath>
 
 namespace rapport::detail {
+
+FixedEffects estimable_fixed_effects(const Design& design, const std::string& function) {
+  FixedEffects fixed;
+  fixed.columns = independent_columns(design.fixed);
+  for (Index j = 0; j < design.fixed.cols(); ++j) {
+    const bool kept = std::binary_search(fixed.columns.begin(), fixed.columns.end(), j);
+    (kept ? fixed.terms : fixed.dropped).push_back(design.fixed_terms[static_cast<std::size_t>(j)]);
+  }
+  const Index n = design.response.size();
+  const auto p = static_cast<Index>(fixed.columns.size());
+  if (n <= p)
+    throw DataError(function + ": " + std::to_string(n) + " rows are too few for " +
+                    std::to_string(p) + " fixed effects");
+  const Eigen::VectorXd response =
+      design.offset.size() > 0 ? Eigen::VectorXd(design.response - design.offset) : design.response;
+  if (response.maxCoeff() == response.minCoeff())
+    throw DataError(function + ": the response is constant: every value is " +
+                    std::to_string(response[0]) + "; a model needs a response that varies");
+  return fixed;
+}
 
 RandomEffects describe_term(const RandomTerm& term, const Eigen::MatrixXd& factor) {
   RandomEffects random;

@@ -4,7 +4,6 @@
 #include <Eigen/Eigenvalues>
 
 #include "describe.hpp"
-#include "independent_columns.hpp"
 #include "residual_fit.hpp"
 #include "residual_structure.hpp"
 #include <algorithm>
@@ -201,15 +200,8 @@ ResidualFit fit_residual_model(const Design& design, const ResidualStructure& st
   const Index n = design.response.size();
   ResidualFit result{};
   MixedFit& fit = result.fit;
-  fit.fixed.columns = detail::independent_columns(design.fixed);
-  for (Index j = 0; j < design.fixed.cols(); ++j) {
-    const bool kept = std::binary_search(fit.fixed.columns.begin(), fit.fixed.columns.end(), j);
-    (kept ? fit.fixed.terms : fit.fixed.dropped).push_back(design.fixed_terms[detail::at(j)]);
-  }
+  fit.fixed = detail::estimable_fixed_effects(design, "fit_residual_model");
   const auto p = static_cast<Index>(fit.fixed.columns.size());
-  if (n <= p)
-    throw DataError("fit_residual_model: " + std::to_string(n) + " rows are too few for " +
-                    std::to_string(p) + " fixed effects");
 
   detail::ResidualObjective objective(design, structure, rows, fit.fixed.columns,
                                       options.criterion);

@@ -2,11 +2,13 @@
 
 #include <Eigen/Cholesky>
 
+#include "least_squares_basis.hpp"
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <numbers>
+#include <utility>
 
 namespace rapport::detail {
 namespace {
@@ -85,27 +87,14 @@ void ResidualObjective::make_columns() {
     x_.col(j) = rows_of(design_.fixed.col(columns_[at(j)]), rows_.order);
   y_ = rows_of(design_.response, rows_.order);
   if (design_.offset.size() > 0) y_ -= rows_of(design_.offset, rows_.order);
-  const double n = static_cast<double>(n_);
-  // Two passes of Cholesky QR: the second makes the basis orthonormal to rounding.
-  to_user_ = MatrixXd::Identity(p_, p_);
-  double log_determinant = 0;
-  for (int pass = 0; pass < 2 && p_ > 0; ++pass) {
-    const VectorXd scale =
-        pass > 0 ? VectorXd::Ones(p_) : VectorXd((x_.colwise().squaredNorm() / n).cwiseSqrt());
-    x_ = (x_ * scale.cwiseInverse().asDiagonal()).eval();
-    const Eigen::LLT<MatrixXd> llt(x_.transpose() * x_ / n);
-    const MatrixXd inverse = llt.matrixU().solve(MatrixXd::Identity(p_, p_));
-    x_ = (x_ * inverse).eval();
-    to_user_ = (to_user_ * scale.cwiseInverse().asDiagonal() * inverse).eval();
-    log_determinant += 2 * (scale.array().log().sum() - inverse.diagonal().array().log().sum());
-  }
-  const VectorXd internal = x_.transpose() * y_ / n;
-  y_ -= x_ * internal;
-  least_squares_ = to_user_ * internal;
-  y_scale_ = y_.norm() / std::sqrt(n);
-  y_ /= y_scale_;
+  LeastSquaresBasis standard = least_squares_basis(std::move(x_), std::move(y_));
+  x_ = std::move(standard.basis);
+  y_ = std::move(standard.remainder);
+  to_user_ = std::move(standard.to_user);
+  least_squares_ = std::move(standard.coefficients);
+  y_scale_ = standard.scale;
   constant_ = 2 * degrees_ * std::log(y_scale_);
-  if (criterion_ == Criterion::reml) constant_ += log_determinant;
+  if (criterion_ == Criterion::reml) constant_ += standard.log_determinant;
   if (design_.weights.size() > 0) constant_ -= design_.weights.array().log().sum();
 }
 
