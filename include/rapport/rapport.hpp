@@ -142,6 +142,7 @@
 #include <rapport/report/generalized.hpp>
 #include <rapport/report/html.hpp>
 #include <rapport/report/imputation.hpp>
+#include <rapport/report/location_scale.hpp>
 #include <rapport/report/markup.hpp>
 #include <rapport/report/meta.hpp>
 #include <rapport/report/mixed.hpp>

@@ -326,6 +326,7 @@ LocationScaleFit fit_location_scale_model(const Design& design, const ScaleModel
   fit.optimizer = detail::describe_search(minimum, singular);
   if (search.at_boundary())
     fit.optimizer.message += "; the SD of the random scale is estimated as 0";
+  result.factor = scale.factor;
   result.levels = scale.levels;
   result.homogeneity = homogeneity_test(search.statistic(), extra);
   result.quadrature_points = search.points();

@@ -7,9 +7,10 @@ namespace rapport {
 
 std::vector<VarianceTerm> log_linear_variance(const EffectColumns& effects) {
   std::vector<VarianceTerm> terms;
-  for (Index k = 0; k < effects.columns.cols(); ++k)
-    terms.push_back(
-        {.function = VarianceFunction::exponential, .covariate = effects.columns.col(k)});
+  for (std::size_t k = 0; k < effects.terms.size(); ++k)
+    terms.push_back({.function = VarianceFunction::exponential,
+                     .covariate = effects.columns.col(static_cast<Index>(k)),
+                     .name = "exp(" + effects.terms[k] + ")"});
   return terms;
 }
 

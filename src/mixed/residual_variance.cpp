@@ -33,7 +33,8 @@ VarianceModel::VarianceModel(const std::vector<VarianceTerm>& terms,
     terms_.push_back({.function = term.function,
                       .first = n_parameters_,
                       .columns = parameters_of(term),
-                      .strata = term.strata});
+                      .strata = term.strata,
+                      .name = term.name});
     n_parameters_ += terms_.back().columns;
   }
   std::map<std::vector<double>, std::int32_t> number;
@@ -125,7 +126,7 @@ std::vector<std::string> VarianceModel::names() const {
         names.emplace_back("power");
         break;
       case VarianceFunction::exponential:
-        names.emplace_back("exp");
+        names.push_back(term.name.empty() ? "exp" : term.name);
         break;
       case VarianceFunction::constant_power:
         names.emplace_back("const");

@@ -43,6 +43,7 @@ class VarianceModel {
     Index first;    ///< among the parameters
     Index columns;  ///< parameters
     std::vector<std::string> strata = {};
+    std::string name = {};
     Eigen::VectorXd value = {};  ///< of each class: the stratum or the covariate
   };
   std::vector<Term> terms_;

@@ -3,6 +3,7 @@
 #include <rapport/report/mixed.hpp>
 
 #include "commands.hpp"
+#include "fit_effects.hpp"
 #include "fit_extras.hpp"
 
 namespace rapport::program {
@@ -43,10 +44,11 @@ void validate(const FitArguments& arguments) {
   if (arguments.replicates < 1) throw UsageError("--replicates: must be 1 or more");
   if (arguments.population && arguments.predict.empty())
     throw UsageError("--population: needs --predict NEW.csv");
-  if (arguments.family != "cumulative" && (arguments.thresholds != "flexible" ||
-                                           !arguments.nominal.empty() || !arguments.scale.empty()))
-    throw UsageError(
-        "--thresholds, --nominal, --scale and --proportional-odds need --family cumulative");
+  if (arguments.family != "cumulative" &&
+      (arguments.thresholds != "flexible" || !arguments.nominal.empty()))
+    throw UsageError("--thresholds, --nominal and --proportional-odds need --family cumulative");
+  if (arguments.family != "cumulative" && !arguments.scale.empty() && !is_gaussian(arguments))
+    throw UsageError("--scale needs --family gaussian or cumulative");
   if (arguments.averaged && is_gaussian(arguments))
     throw UsageError("--averaged: needs --family other than gaussian");
   if (arguments.averaged && arguments.predict.empty() && arguments.means.empty() &&
@@ -55,7 +57,7 @@ void validate(const FitArguments& arguments) {
   if (!arguments.zero_inflation.empty() && arguments.family.rfind("nbinom", 0) != 0 &&
       arguments.family != "poisson")
     throw UsageError("--zero-inflation needs --family poisson, nbinom1 or nbinom2");
-  if (arguments.agq != "1" && is_gaussian(arguments))
+  if (arguments.agq != "1" && is_gaussian(arguments) && !has_random_scale(arguments))
     throw UsageError("--agq: a gaussian likelihood needs no quadrature; name another --family");
   if (arguments.quantile_residuals && is_gaussian(arguments))
     throw UsageError("--quantile-residuals: needs --family other than gaussian");
@@ -190,7 +192,9 @@ void add_model_options(CLI::App& command, FitArguments& a) {
                   "'TERMS' whose effects differ between thresholds (partial proportional odds)")
       ->group(model);
   command
-      .add_option("--scale", a.scale, "'TERMS' with effects on the log scale of a cumulative model")
+      .add_option("--scale", a.scale,
+                  "'TERMS' with effects on the log residual variance, '(1 | g)' among them; of a "
+                  "cumulative model on its log scale")
       ->group(model);
   command
       .add_option("--agq", a.agq,
@@ -295,7 +299,8 @@ Factor influence_groups(const FitArguments& arguments, const Design& design, con
 
 bool is_generalized(const FitArguments& arguments) {
   return !is_gaussian(arguments) || (!arguments.link.empty() && arguments.link != "identity") ||
-         arguments.residual != "independent" || arguments.variance != "constant";
+         arguments.residual != "independent" || arguments.variance != "constant" ||
+         !arguments.scale.empty();
 }
 
 void add_fit(CLI::App& program, Chosen& chosen) {

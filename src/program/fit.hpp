@@ -86,6 +86,10 @@ struct ModelOfData {
 [[nodiscard]] Outcome fit_residual(const FitArguments& arguments, const Formula& formula,
                                    const Table& table);
 
+/// Fits a Gaussian model whose log residual variance has a random intercept.
+[[nodiscard]] Outcome fit_location_scale(const FitArguments& arguments, const Formula& formula,
+                                         const Table& table);
+
 /// Fits a generalized model, or one with residual correlation or variance functions.
 [[nodiscard]] Outcome fit_generalized(const FitArguments& arguments, const Formula& formula,
                                       const Table& table);

@@ -5,10 +5,9 @@
 #include <rapport/report/text.hpp>
 
 #include "fit.hpp"
+#include "fit_effects.hpp"
 #include "fit_extras.hpp"
-#include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -58,37 +57,6 @@ struct FamilyDesign {
   GeneralizedOptions options;
 };
 
-/// The design of '~ TERMS' with the response of the model.
-Design effect_design(const Formula& formula, const std::string& terms, const std::string& option,
-                     const Table& table, const FitArguments& arguments) {
-  Formula effects = parse_formula("y ~ " + terms);
-  if (!effects.random.empty() || !effects.offsets.empty())
-    throw UsageError(option + ": \"" + terms + "\" must hold fixed terms only");
-  effects.response = formula.response;
-  return make_design(effects, table, design_options(arguments, ResponseKind::ordered));
-}
-
-/// Keeps the rows that every design uses.
-void keep_common_rows(const std::vector<Design*>& designs) {
-  std::vector<Index> common = designs.front()->rows;
-  for (const Design* design : designs) {
-    std::vector<Index> both;
-    std::set_intersection(common.begin(), common.end(), design->rows.begin(), design->rows.end(),
-                          std::back_inserter(both));
-    common = std::move(both);
-  }
-  for (Design* design : designs) {
-    if (design->rows == common) continue;
-    std::vector<Index> kept;
-    for (std::size_t i = 0; i < design->rows.size(); ++i)
-      if (std::binary_search(common.begin(), common.end(), design->rows[i]))
-        kept.push_back(static_cast<Index>(i));
-    const Index omitted = design->n_omitted + static_cast<Index>(design->rows.size() - kept.size());
-    *design = select(*design, kept);
-    design->n_omitted = omitted;
-  }
-}
-
 FamilyDesign make_family_design(const FitArguments& arguments, const Formula& formula,
                                 const Table& table) {
   FamilyDesign made{.design = {}, .options = options_of(arguments)};
@@ -107,11 +75,7 @@ FamilyDesign make_family_design(const FitArguments& arguments, const Formula& fo
     designs.push_back(&*scale);
   }
   if (!arguments.zero_inflation.empty()) {
-    const std::size_t tilde = arguments.zero_inflation.find('~');
-    const std::string terms = tilde == std::string::npos
-                                  ? arguments.zero_inflation
-                                  : arguments.zero_inflation.substr(tilde + 1);
-    zeros = effect_design(formula, terms, "--zero-inflation", table, arguments);
+    zeros = effect_design(formula, arguments.zero_inflation, "--zero-inflation", table, arguments);
     designs.push_back(&*zeros);
   }
   keep_common_rows(designs);
@@ -275,7 +239,8 @@ Outcome fit_generalized(const FitArguments& arguments, const Formula& formula, c
     if (!arguments.link.empty() && arguments.link != "identity")
       throw UsageError("--link: \"" + arguments.link +
                        "\" does not go with family gaussian, whose link is identity");
-    return fit_residual(arguments, formula, table);
+    return has_random_scale(arguments) ? fit_location_scale(arguments, formula, table)
+                                       : fit_residual(arguments, formula, table);
   }
   if (arguments.residual != "independent" || arguments.variance != "constant")
     throw UsageError("--residual and --variance need --family gaussian");

@@ -1,12 +1,17 @@
+#include <rapport/mixed/location_scale.hpp>
 #include <rapport/mixed/residual_inference.hpp>
 #include <rapport/report/generalized.hpp>
+#include <rapport/report/location_scale.hpp>
 #include <rapport/report/mixed.hpp>
 #include <rapport/report/text.hpp>
 
 #include "fit.hpp"
+#include "fit_effects.hpp"
 #include "fit_extras.hpp"
 #include "fit_structure.hpp"
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace rapport::program {
 namespace {
@@ -47,6 +52,7 @@ class StructuredFit {
     Outcome outcome =
         outcome_of(report::to_json(summary, fit_), report::residual_text(summary, fit_),
                    summary.warnings, table_, model_.design);
+    add_scale(outcome);
     add_extras(outcome);
     return outcome;
   }
@@ -56,9 +62,16 @@ class StructuredFit {
     return arguments_.ml ? Criterion::ml : Criterion::reml;
   }
   [[nodiscard]] PreparedStructure prepared(const Formula& formula) const {
-    return prepare_structure(
-        request_, table_,
-        make_design(formula, table_, design_options(arguments_, ResponseKind::numeric)));
+    Design design = make_design(formula, table_, design_options(arguments_, ResponseKind::numeric));
+    if (arguments_.scale.empty()) return prepare_structure(request_, table_, std::move(design));
+    Design scale = effect_design(formula, arguments_.scale, "--scale", table_, arguments_);
+    keep_common_rows({&design, &scale});
+    PreparedStructure model = prepare_structure(request_, table_, std::move(design));
+    keep_common_rows({&model.design, &scale});
+    model.scale = effect_columns(scale, model.design);
+    for (VarianceTerm& term : log_linear_variance(model.scale))
+      model.structure.variance.push_back(std::move(term));
+    return model;
   }
   [[nodiscard]] FixedInference make_inference() const {
     const double level = arguments_.common->level;
@@ -66,6 +79,13 @@ class StructuredFit {
       return FixedInference(fit_.fit,
                             kenward_roger_adjustment(model_.design, model_.structure, fit_), level);
     return FixedInference(fit_.fit, parse_degrees_of_freedom(arguments_.df).value(), level);
+  }
+
+  void add_scale(Outcome& outcome) const {
+    if (arguments_.scale.empty()) return;
+    const std::vector<OtherParameter> effects = log_variance_effects(fit_, model_.scale);
+    outcome.result.set("scale_effects", report::effects_json(effects));
+    outcome.text += report::log_variance_text(effects);
   }
 
   void add_extras(Outcome& outcome) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rapport/mixed/ordinal.hpp>
 #include <rapport/mixed/residual.hpp>
 
 #include "fit.hpp"
@@ -24,6 +25,7 @@ struct StructureRequest {
 struct PreparedStructure {
   Design design;
   ResidualStructure structure;
+  EffectColumns scale = {};  ///< of --scale; the last of the variance functions
 };
 
 /// Reads --residual and --variance. Throws UsageError.

@@ -19,31 +19,6 @@ Json other_parameters_json(const std::vector<OtherParameter>& parameters) {
   return rows;
 }
 
-/// With a test against 0 by the normal.
-Json effects_json(const std::vector<OtherParameter>& parameters) {
-  Json rows = Json::array();
-  for (const OtherParameter& parameter : parameters) {
-    const double z = parameter.estimate / parameter.standard_error;
-    rows.push_back(Json::object({{"term", parameter.term},
-                                 {"estimate", parameter.estimate},
-                                 {"standard_error", parameter.standard_error},
-                                 {"statistic", z},
-                                 {"p_value", normal_p_value(z)}}));
-  }
-  return rows;
-}
-
-std::string effects_text(const std::string& title, const std::vector<OtherParameter>& parameters) {
-  if (parameters.empty()) return {};
-  std::vector<std::vector<std::string>> rows;
-  for (const OtherParameter& parameter : parameters) {
-    const double z = parameter.estimate / parameter.standard_error;
-    rows.push_back({parameter.term, number(parameter.estimate), number(parameter.standard_error),
-                    number(z), p_value(normal_p_value(z))});
-  }
-  return "\n" + title + "\n" + aligned({"", "b", "SE", "z", "p"}, rows);
-}
-
 Json named_numbers(const std::vector<std::pair<std::string, double>>& values) {
   Json json = Json::object();
   for (const auto& value : values) json.set(value.first, value.second);
@@ -73,6 +48,30 @@ std::string with_heading(const std::string& heading, const std::string& text) {
 }
 
 }  // namespace
+
+Json effects_json(const std::vector<OtherParameter>& parameters) {
+  Json rows = Json::array();
+  for (const OtherParameter& parameter : parameters) {
+    const double z = parameter.estimate / parameter.standard_error;
+    rows.push_back(Json::object({{"term", parameter.term},
+                                 {"estimate", parameter.estimate},
+                                 {"standard_error", parameter.standard_error},
+                                 {"statistic", z},
+                                 {"p_value", normal_p_value(z)}}));
+  }
+  return rows;
+}
+
+std::string effects_text(const std::string& title, const std::vector<OtherParameter>& parameters) {
+  if (parameters.empty()) return {};
+  std::vector<std::vector<std::string>> rows;
+  for (const OtherParameter& parameter : parameters) {
+    const double z = parameter.estimate / parameter.standard_error;
+    rows.push_back({parameter.term, number(parameter.estimate), number(parameter.standard_error),
+                    number(z), p_value(normal_p_value(z))});
+  }
+  return "\n" + title + "\n" + aligned({"", "b", "SE", "z", "p"}, rows);
+}
 
 Json to_json(const MixedSummary& summary, const GeneralizedFit& fit) {
   const Json base = to_json(summary);

@@ -1,4 +1,3 @@
-#include <rapport/data/csv.hpp>
 #include <rapport/mixed/residual_inference.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
@@ -6,6 +5,7 @@
 #include <Eigen/LU>
 #include <gtest/gtest.h>
 
+#include "support/orthodont.hpp"
 #include <cmath>
 #include <string>
 #include <vector>
@@ -15,20 +15,7 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-
-const Table& orthodont() {
-  static const Table table = [] {
-    Table read = read_csv(RAPPORT_TEST_DATA "/mixed/orthodont.csv");
-    Factor sex = read.factor("Sex");
-    if (sex.levels.front() == "Female") {
-      sex.levels = {"Male", "Female"};
-      for (std::int32_t& code : sex.codes) code = 1 - code;
-    }
-    read.set("Sex", sex);
-    return read;
-  }();
-  return table;
-}
+using support::orthodont;
 
 Design design_of(const std::string& random = "") {
   return make_design(parse_formula("distance ~ age * Sex" + random), orthodont());

@@ -1,5 +1,4 @@
 #include <rapport/base/error.hpp>
-#include <rapport/data/csv.hpp>
 #include <rapport/math/minimize.hpp>
 #include <rapport/mixed/inference.hpp>
 #include <rapport/mixed/residual.hpp>
@@ -7,6 +6,7 @@
 #include <Eigen/Cholesky>
 #include <gtest/gtest.h>
 
+#include "support/orthodont.hpp"
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -18,23 +18,10 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+using support::orthodont;
 
-const Table& orthodont() {
-  static const Table table = read_csv(RAPPORT_TEST_DATA "/mixed/orthodont.csv");
-  return table;
-}
-
-/// Sex with males first, as in nlme.
 Design orthodont_design(const std::string& random = "") {
-  Table table = orthodont();
-  Factor sex = table.factor("Sex");
-  const bool swap = sex.levels.front() == "Female";
-  if (swap) {
-    sex.levels = {"Male", "Female"};
-    for (std::int32_t& code : sex.codes) code = 1 - code;
-  }
-  table.set("Sex", sex);
-  return make_design(parse_formula("distance ~ age * Sex" + random), table);
+  return make_design(parse_formula("distance ~ age * Sex" + random), orthodont());
 }
 
 ResidualStructure by_subject(ResidualCorrelation correlation, const std::string& time) {

@@ -1,9 +1,10 @@
 #include <rapport/base/random.hpp>
-#include <rapport/data/csv.hpp>
+#include <rapport/math/distributions.hpp>
 #include <rapport/mixed/residual.hpp>
 
 #include <gtest/gtest.h>
 
+#include "support/orthodont.hpp"
 #include <cmath>
 #include <string>
 #include <vector>
@@ -12,20 +13,7 @@ namespace rapport {
 namespace {
 
 using Eigen::VectorXd;
-
-const Table& orthodont() {
-  static const Table table = [] {
-    Table read = read_csv(RAPPORT_TEST_DATA "/mixed/orthodont.csv");
-    Factor sex = read.factor("Sex");
-    if (sex.levels.front() == "Female") {
-      sex.levels = {"Male", "Female"};
-      for (std::int32_t& code : sex.codes) code = 1 - code;
-    }
-    read.set("Sex", sex);
-    return read;
-  }();
-  return table;
-}
+using support::orthodont;
 
 VarianceTerm by_sex() {
   return {.function = VarianceFunction::by_level,
@@ -116,6 +104,38 @@ TEST(ResidualVariance, RowsAndSumsAgree) {
     EXPECT_NEAR(sums.fit.criterion.value, rows.fit.criterion.value, 1e-6);
     EXPECT_LT((sums.fit.fixed.estimate - rows.fit.fixed.estimate).norm(), 1e-4);
   }
+}
+
+// Expected values: nlme 3.1-162 (reference/mixed/residual.R), which makes the same values.
+TEST(ResidualVariance, ConstantPowerAgreesWithNlme) {
+  const Index n = 400;
+  Design design;
+  design.fixed = Eigen::MatrixXd::Ones(n, 2);
+  design.fixed_terms = {"(Intercept)", "x"};
+  design.response.resize(n);
+  for (Index i = 0; i < n; ++i) {
+    const auto k = static_cast<double>(i + 1);
+    const double x = 0.2 + 5 * std::fmod(k * 0.7548776662466927, 1);
+    const double z = normal_quantile(std::fmod(k * 0.5698402909980532, 1));
+    design.fixed(i, 1) = x;
+    design.response[i] = 3 + 0.5 * x + 0.5 * (2 + std::pow(x, 1.5)) * z;
+  }
+  const VarianceTerm term{.function = VarianceFunction::constant_power,
+                          .covariate = design.fixed.col(1)};
+  const auto expect = [&](Criterion criterion, double value, const VectorXd& estimate,
+                          const VectorXd& standard_error, double sd, double constant,
+                          double power) {
+    const ResidualFit fit =
+        fit_residual_model(design, {.variance = {term}}, {.criterion = criterion});
+    expect_fit(fit, value, estimate, standard_error, sd);
+    ASSERT_EQ(fit.variance_parameters.size(), 2U);
+    EXPECT_NEAR(fit.variance_parameters[0].second, constant, 1e-3);
+    EXPECT_NEAR(fit.variance_parameters[1].second, power, 1e-4);
+  };
+  expect(Criterion::ml, 2005.13240655, VectorXd{{2.97391489346, 0.530164487177}},
+         VectorXd{{0.165548936661, 0.102029139484}}, 0.635211387171, 1.34780208427, 1.34488816695);
+  expect(Criterion::reml, 2010.48679188, VectorXd{{2.97391284232, 0.530303181393}},
+         VectorXd{{0.166422140549, 0.102196099988}}, 0.624213729641, 1.39713905334, 1.35635583628);
 }
 
 // σ (c + x^δ) by its likelihood: independent normal values, least over a grid around the estimate.

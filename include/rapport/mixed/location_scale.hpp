@@ -54,6 +54,7 @@ struct [[nodiscard]] LocationScaleFit {
   Eigen::VectorXd correlation;        ///< of ω with each effect of the mean; NaN at the boundary,
                                       ///< empty where they are held independent
   Eigen::VectorXd correlation_standard_error;
+  std::string factor;
   std::vector<std::string> levels;
   Eigen::VectorXd scale_effects;     ///< posterior means of ω, one a level
   Eigen::VectorXd scale_effects_sd;  ///< posterior SDs of ω

@@ -45,6 +45,7 @@ struct VarianceTerm {
   std::vector<std::int32_t> stratum = {};  ///< by_level: from 0, each occurs
   std::vector<std::string> strata = {};    ///< and their names
   Eigen::VectorXd covariate = {};          ///< of the other functions
+  std::string name = {};                   ///< of an exponential term's parameter; empty: "exp"
 };
 
 /// The residuals of a model; every vector has a value for each row of the design, or is empty.

@@ -19,6 +19,11 @@ namespace rapport::report {
 /// `summary` is that of fit.fit.
 [[nodiscard]] Json to_json(const MixedSummary& summary, const ResidualFit& fit);
 
+/// Effects with a test against 0 by the normal, a row each; as a table (nothing without effects).
+[[nodiscard]] Json effects_json(const std::vector<OtherParameter>& effects);
+[[nodiscard]] std::string effects_text(const std::string& title,
+                                       const std::vector<OtherParameter>& effects);
+
 [[nodiscard]] Json to_json(const QuantileResiduals& residuals);
 [[nodiscard]] Json to_json(const std::vector<OrdinalTermTest>& tests);
 [[nodiscard]] std::string ordinal_tests_text(const std::vector<OrdinalTermTest>& tests);

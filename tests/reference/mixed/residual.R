@@ -16,3 +16,12 @@ show(gls(distance~age*Sex,d,correlation=corExp(form=~age|Subject,nugget=TRUE),we
 # AR(3) over four times is any Toeplitz matrix.
 show(gls(distance~age*Sex,d,correlation=corARMA(form=~pos|Subject,p=3,q=0),weights=varExp(form=~age),method="REML",control=gctl))
 show(lme(distance~age*Sex,d,random=~1|Subject,correlation=corAR1(form=~pos|Subject),weights=varComb(varIdent(form=~1|Sex),varExp(form=~age)),method="REML",control=ctl))
+# Constant plus power, on values that residual_variance_test.cpp makes alike.
+i<-1:400; x<-0.2+5*((i*0.7548776662466927)%%1); made<-data.frame(x=x,y=3+0.5*x+0.5*(2+x^1.5)*qnorm((i*0.5698402909980532)%%1))
+for (method in c("ML","REML")) show(gls(y~x,made,weights=varConstPower(form=~x),method=method,control=gctl))
+# Each structure by itself, for the program.
+one<-function(...) show(gls(distance~age,d,control=gctl,...))
+one(correlation=corAR1(form=~pos|Subject)); one(correlation=corCAR1(form=~age|Subject)); one(correlation=corExp(form=~age|Subject,nugget=TRUE))
+one(correlation=corARMA(form=~pos|Subject,p=1,q=1)); one(correlation=corARMA(form=~pos|Subject,p=3,q=0)); one(correlation=corCompSymm(form=~1|Subject))
+one(correlation=corSymm(form=~1|Subject),weights=varIdent(form=~1|age)); one(weights=varIdent(form=~1|Sex)); one(weights=varPower(form=~age)); one(weights=varExp(form=~age))
+one(correlation=corAR1(form=~pos|Subject),weights=varComb(varIdent(form=~1|Sex),varExp(form=~age)))
