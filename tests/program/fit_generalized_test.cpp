@@ -79,9 +79,9 @@ TEST(FitGeneralizedCommand, GivesResponsesAndAverages) {
 }
 
 TEST(FitGeneralizedCommand, RefusesWhatDoesNotApply) {
-  const ProgramRun scale = fit("incidence ~ period", cbpp, {"--scale", "period"});
-  EXPECT_EQ(scale.status, 2);
-  EXPECT_THAT(scale.err, HasSubstr("--family cumulative"));
+  const ProgramRun nominal = fit("incidence ~ period", cbpp, {"--nominal", "period"});
+  EXPECT_EQ(nominal.status, 2);
+  EXPECT_THAT(nominal.err, HasSubstr("--family cumulative"));
   EXPECT_EQ(fit("incidence ~ period", cbpp, {"--quantile-residuals"}).status, 2);
   EXPECT_EQ(fit("incidence ~ period", cbpp, {"--averaged", "--family", "poisson"}).status, 2);
   EXPECT_EQ(fit_wine({"--thresholds", "even"}).status, 2);
