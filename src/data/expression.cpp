@@ -411,6 +411,18 @@ std::string parse_name_at(std::string_view text, std::size_t& position) {
   return name;
 }
 
+std::string_view plain_name_at(std::string_view text, std::size_t& position) {
+  const std::string_view rest = text.substr(std::min(position, text.size()));
+  if (!starts_name(rest)) return {};
+  const auto end = std::find_if_not(rest.begin(), rest.end(), continues_name);
+  const std::string_view name = rest.substr(0, static_cast<std::size_t>(end - rest.begin()));
+  Parser parser(text, position + name.size());
+  parser.skip_blanks();
+  if (parser.position() < text.size() && text[parser.position()] == '(') return {};
+  position += name.size();
+  return name;
+}
+
 std::string quoted_name(std::string_view name) {
   return is_plain_name(name) ? std::string(name) : marked(name, '`');
 }

@@ -151,9 +151,11 @@ OptimizerReport describe_search(const CriterionOptimum& optimum,
 /// out.
 MatrixXd inverse_without_null(const MatrixXd& matrix) {
   constexpr double flat = 1e-8;
-  const Eigen::LLT<MatrixXd> llt(matrix);
-  if (llt.info() == Eigen::Success && least_variance_bound(llt.matrixLLT()) > 10 * flat)
-    return llt.solve(MatrixXd::Identity(matrix.rows(), matrix.cols()));
+  const Eigen::LLT<MatrixXd, Eigen::Upper> llt(matrix);
+  if (llt.info() == Eigen::Success && least_variance_bound(llt.matrixLLT()) > 10 * flat) {
+    const MatrixXd root = inverse_of_upper(llt.matrixLLT());
+    return root * root.transpose();
+  }
   const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(matrix);
   const VectorXd inverse =
       solver.eigenvalues().unaryExpr([](double value) { return value > flat ? 1 / value : 0.0; });

@@ -302,6 +302,8 @@ class FormulaParser {
   /// A name, or a call of a function.
   Operand parse_variable() {
     const std::size_t start = at_;
+    if (const std::string_view name = plain_name_at(text_, at_); !name.empty())
+      return variable(std::string(name), start);
     using Kind = detail::VariableSyntax::Kind;
     const detail::VariableSyntax read =
         within_formula([&] { return detail::parse_variable_at(text_, at_); });
@@ -312,9 +314,13 @@ class FormulaParser {
     if (read.kind == Kind::pair) fail("cbind() can only be the response", start);
     if (read.kind == Kind::offset)
       return {.kind = Operand::Kind::offset, .offset = to_string(read.argument), .position = start};
-    appeared_.push_back(read.text);
-    Operand operand{.position = start};
-    operand.products.emplace_back(1, read.text);
+    return variable(read.text, start);
+  }
+
+  Operand variable(std::string text, std::size_t position) {
+    appeared_.push_back(text);
+    Operand operand{.position = position};
+    operand.products.emplace_back(1, std::move(text));
     return operand;
   }
 

@@ -183,6 +183,7 @@ const ModelVariable& find_variable(const ModelFrame& frame, const std::string& n
 ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
                      const std::vector<FormulaTerm>& terms) {
   std::vector<const FormulaTerm*> sorted;
+  sorted.reserve(terms.size());
   for (const FormulaTerm& term : terms) sorted.push_back(&term);
   std::stable_sort(sorted.begin(), sorted.end(), [](const FormulaTerm* a, const FormulaTerm* b) {
     return a->size() < b->size();
@@ -214,6 +215,7 @@ ColumnPlan make_plan(const ModelFrame& frame, bool intercept,
 }
 
 PieceColumns::PieceColumns(const ModelFrame& frame, const ColumnPlan& plan) {
+  recipes_.reserve(plan.names.size());
   for (const TermColumns& columns : plan.terms)
     for (Index column = 0; column < columns.count; ++column) {
       std::vector<Part>& recipe = recipes_.emplace_back();

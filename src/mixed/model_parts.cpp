@@ -4,6 +4,7 @@
 
 #include <Eigen/Cholesky>
 
+#include "node.hpp"
 #include <algorithm>
 
 namespace rapport {
@@ -54,6 +55,7 @@ ColumnGroup standardize(const std::vector<ColumnSummary>& summaries,
   const auto k = static_cast<Index>(summaries.size());
   ColumnGroup group;
   group.transform = MatrixXd::Zero(k, k);
+  group.columns.reserve(at(k));
   Index constant = -1;
   for (Index j = 0; j < k && constant < 0; ++j)
     if (summaries[at(j)].constant && summaries[at(j)].first != 0) constant = j;
@@ -176,16 +178,12 @@ void standardize_effects(MixedModel::Data& data) {
     if (!(root.minCoeff() > 0))
       throw DataError("fit_mixed_model: a random effect of grouping factor `" + term.factor +
                       "` is zero in every row");
-    const MatrixXd scaled =
-        root.cwiseInverse().asDiagonal() * gram * root.cwiseInverse().asDiagonal();
-    const Eigen::LLT<MatrixXd> llt(scaled);
+    MatrixXd upper = root.cwiseInverse().asDiagonal() * gram * root.cwiseInverse().asDiagonal();
+    const Eigen::LLT<Eigen::Ref<MatrixXd>, Eigen::Upper> llt(upper);  // in place
     // Nearly dependent effects are only scaled: whitening them would amplify rounding.
-    const MatrixXd upper = llt.matrixU();
     if (llt.info() == Eigen::Success && upper.diagonal().minCoeff() > 1e-5)
-      transform = root.cwiseInverse().asDiagonal() *
-                  upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(q, q));
-    else
-      transform = root.cwiseInverse().asDiagonal();
+      transform = inverse_of_upper(upper);
+    transform = root.cwiseInverse().asDiagonal() * transform;
     transforms[at(term.level)].block(term.first, term.first, q, q) = transform;
     term.transform *= transform;
   }

@@ -44,6 +44,10 @@ class NestedCrossProducts final : public CrossProducts {
   /// if a group of one level lies in several of the next.
   void absorb(const NestedCrossProducts& part,
               const std::vector<std::vector<std::int32_t>>& groups);
+  /// The same for the first part, which is given away, if each of its groups is another one here
+  /// and they are numbered from 0; else false.
+  [[nodiscard]] bool adopt(NestedCrossProducts& part,
+                           const std::vector<std::vector<std::int32_t>>& groups);
   /// True if groups 0 … n − 1 of a level all have rows.
   [[nodiscard]] bool has_groups(Index level, Index n) const;
   /// Gives group g of level l the number `numbers[l][g]`.
@@ -104,6 +108,7 @@ class NestedCrossProducts final : public CrossProducts {
   struct LaneRows;
   struct VaryingColumns;
   void set_levels(Index fixed_columns);
+  void reserve_leaves();
   void absorb_levels(const NestedCrossProducts& part,
                      const std::vector<std::vector<std::int32_t>>& groups);
   void absorb_run(const NestedCrossProducts& part, const Run& run, Index parent,
@@ -187,6 +192,7 @@ class NestedCrossProducts final : public CrossProducts {
 
   CovarianceStructure structure_;
   int threads_;
+  Index expected_ = 0;         ///< innermost groups to make room for
   std::vector<Level> levels_;  ///< innermost first, the root last
   std::shared_ptr<LeafSet> leaves_ = std::make_shared<LeafSet>();  ///< every innermost group
   std::vector<std::int32_t> leaf_group_;  ///< group of each lane of leaves_, −1 for none

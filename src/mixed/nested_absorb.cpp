@@ -27,21 +27,53 @@ void renumbered(std::vector<T>& values, const std::vector<std::int32_t>& numbers
   for (std::size_t i = 0; i < old.size(); ++i) values[at(numbers[i])] = std::move(old[i]);
 }
 
+/// True if the numbers are 0, 1, … in some order.
+bool is_permutation(const std::vector<std::int32_t>& numbers) {
+  std::vector<char> seen(numbers.size(), 0);
+  for (const std::int32_t number : numbers) {
+    if (at(number) >= seen.size() || seen[at(number)] != 0) return false;
+    seen[at(number)] = 1;
+  }
+  return true;
+}
+
 }  // namespace
 
 NestedCrossProducts::NestedCrossProducts(CovarianceStructure structure, Index fixed_columns,
                                          Index leaves, int threads)
-    : structure_(std::move(structure)), threads_(threads) {
+    : structure_(std::move(structure)), threads_(threads), expected_(leaves) {
   set_levels(fixed_columns);
   for (Index l = 0; l < depth(); ++l) levels_[at(l)].n_groups = 0;
+}
+
+bool NestedCrossProducts::adopt(NestedCrossProducts& part,
+                                const std::vector<std::vector<std::int32_t>>& groups) {
+  if (depth() == 0 || remainders_.size() > 0) return false;
+  for (const std::vector<std::int32_t>& numbers : groups)
+    if (!is_permutation(numbers)) return false;
+  levels_ = std::move(part.levels_);
+  leaves_ = std::move(part.leaves_);
+  leaf_group_ = std::move(part.leaf_group_);
+  remainders_ = std::move(part.remainders_);
+  residual_rows_ = std::move(part.residual_rows_);
+  renumber(groups);
+  lane_of_.resize(at(levels_.front().n_groups));
+  for (std::size_t slot = 0; slot < leaf_group_.size(); ++slot)
+    if (leaf_group_[slot] >= 0) lane_of_[at(leaf_group_[slot])] = static_cast<std::int32_t>(slot);
+  return true;
+}
+
+void NestedCrossProducts::reserve_leaves() {
   if (depth() == 0) return;
-  leaves_->values.reserve(at((leaves + leaves / 16 + 8 * lanes) * leaf_doubles()));
-  leaf_group_.reserve(at(leaves + leaves / 16 + 8 * lanes));
-  levels_.front().parent.reserve(at(leaves));
+  const std::size_t slots = at(expected_ + expected_ / 16 + 8 * lanes);
+  leaves_->values.reserve(slots * at(leaf_doubles()));
+  leaf_group_.reserve(slots);
+  levels_.front().parent.reserve(at(expected_));
 }
 
 void NestedCrossProducts::absorb(const NestedCrossProducts& part,
                                  const std::vector<std::vector<std::int32_t>>& groups) {
+  if (remainders_.size() == 0) reserve_leaves();
   absorb_levels(part, groups);
   const Level& receiver = levels_[at(std::min<Index>(1, depth()))];
   const Index width = receiver.size + receiver.width;

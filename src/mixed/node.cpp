@@ -117,6 +117,20 @@ MatrixXd symmetric_unit(Index q, Index row, Index column) {
   return e;
 }
 
+MatrixXd inverse_of_upper(const MatrixView& u) {
+  const Index n = u.rows();
+  MatrixXd inverse = MatrixXd::Zero(n, n);
+  for (Index j = 0; j < n; ++j) {
+    inverse(j, j) = 1 / u(j, j);
+    for (Index i = j - 1; i >= 0; --i) {
+      double sum = 0;
+      for (Index k = i + 1; k <= j; ++k) sum += u(i, k) * inverse(k, j);
+      inverse(i, j) = -sum / u(i, i);
+    }
+  }
+  return inverse;
+}
+
 double least_variance_bound(const MatrixView& factor) {
   const Index q = factor.rows();
   const double determinant = factor.diagonal().prod() * factor.diagonal().prod();

@@ -58,6 +58,9 @@ struct InnerNode {
 /// The symmetric unit matrix E of a coordinate of ψ: 1 at (row, column) and (column, row).
 [[nodiscard]] Eigen::MatrixXd symmetric_unit(Index q, Index row, Index column);
 
+/// U⁻¹ for the upper triangle U of a square; what stands below it is not looked at.
+[[nodiscard]] Eigen::MatrixXd inverse_of_upper(const MatrixView& u);
+
 /// Variances below this, where an effect of variance 1 is as large as its error, are 0.
 constexpr double null_variance = 1e-9;
 

@@ -25,21 +25,6 @@ VectorXd combination(const VectorXd& coefficients) {
   return result;
 }
 
-/// U⁻¹ for an upper triangular U.
-MatrixXd inverse_of_upper(const Eigen::Ref<const MatrixXd>& u) {
-  const Index n = u.rows();
-  MatrixXd inverse = MatrixXd::Zero(n, n);
-  for (Index j = 0; j < n; ++j) {
-    inverse(j, j) = 1 / u(j, j);
-    for (Index i = j - 1; i >= 0; --i) {
-      double sum = 0;
-      for (Index k = i + 1; k <= j; ++k) sum += u(i, k) * inverse(k, j);
-      inverse(i, j) = -sum / u(i, i);
-    }
-  }
-  return inverse;
-}
-
 }  // namespace
 
 Objective::Objective(const GramFunction& products, const CovarianceStructure& structure,

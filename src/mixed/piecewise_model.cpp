@@ -29,6 +29,8 @@ ColumnGroup standardize_sample(const detail::PieceColumns& columns, const ModelR
   static constexpr double one = 1;
   std::vector<ColumnSummary> summaries;
   std::vector<const double*> values;
+  summaries.reserve(at(columns.size()));
+  values.reserve(at(columns.size()));
   VectorXd buffer(columns.n_made(*sample.values) > 0 ? sample.size : 0);
   for (Index j = 0; j < columns.size(); ++j) {
     values.push_back(columns.is_one(j) ? &one : nullptr);
@@ -112,12 +114,15 @@ namespace {
 void number_runs(const std::int32_t* groups, Index n, const std::vector<std::int32_t>* outer,
                  std::vector<std::int32_t>& runs, std::vector<std::int32_t>& of_run) {
   runs.resize(at(n));
+  of_run.resize(at(n));
+  std::int32_t run = -1;
   for (Index i = 0; i < n; ++i) {
     const bool starts = i == 0 || groups[i] != groups[i - 1] ||
                         (outer != nullptr && (*outer)[at(i)] != (*outer)[at(i - 1)]);
-    if (starts) of_run.push_back(groups[i]);
-    runs[at(i)] = static_cast<std::int32_t>(of_run.size()) - 1;
+    if (starts) of_run[static_cast<std::size_t>(++run)] = groups[i];
+    runs[at(i)] = run;
   }
+  of_run.resize(static_cast<std::size_t>(run + 1));
 }
 
 }  // namespace
@@ -185,7 +190,9 @@ void PiecewiseModel::add(const ModelRows& rows) {
       const Index start = starts[at(first + i)];
       pieces[at(i)] = compress(rows, start, starts[at(first + i + 1)] - start);
     });
-    for (const Piece& piece : pieces) products_->absorb(*piece.products, piece.groups);
+    for (const Piece& piece : pieces)
+      if (n > 1 || !products_->adopt(*piece.products, piece.groups))
+        products_->absorb(*piece.products, piece.groups);
   }
   rows_ += rows.size;
   if (rows.root_weight != nullptr)

@@ -47,6 +47,10 @@ struct ExpressionNode {
 /// are skipped.
 [[nodiscard]] std::string parse_name_at(std::string_view text, std::size_t& position);
 
+/// A column name without backquotes at `position`, which is moved past it; empty where there is
+/// none, or a call.
+[[nodiscard]] std::string_view plain_name_at(std::string_view text, std::size_t& position);
+
 /// The name as it stands in an expression: itself, or in backquotes where it needs them.
 [[nodiscard]] std::string quoted_name(std::string_view name);
 
