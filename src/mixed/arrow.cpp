@@ -173,17 +173,21 @@ bool cholesky(Eigen::Map<Eigen::MatrixXd>& m, double& log_determinant) {
   return true;
 }
 
-/// x := (LL')⁻¹ x for a lower factor.
-template <class Factor, class Column>
-void solve_factor(const Factor& l, Column&& x) {
-  const Index q = l.rows();
+/// X := X (LL')⁻¹ for a lower factor of q × q and X of count × q.
+void solve_factor(const double* l, Index q, Index count, double* x) {
+  const auto eliminate = [&](Index from, Index into, double factor) {
+    for (Index k = 0; k < count; ++k) x[into * count + k] -= factor * x[from * count + k];
+  };
+  const auto divide = [&](Index i) {
+    for (Index k = 0; k < count; ++k) x[i * count + k] /= l[i * q + i];
+  };
   for (Index i = 0; i < q; ++i) {
-    for (Index j = 0; j < i; ++j) x[i] -= l(i, j) * x[j];
-    x[i] /= l(i, i);
+    for (Index j = 0; j < i; ++j) eliminate(j, i, l[j * q + i]);
+    divide(i);
   }
   for (Index i = q; i-- > 0;) {
-    for (Index j = i + 1; j < q; ++j) x[i] -= l(j, i) * x[j];
-    x[i] /= l(i, i);
+    for (Index j = i + 1; j < q; ++j) eliminate(j, i, l[i * q + j]);
+    divide(i);
   }
 }
 
@@ -208,8 +212,12 @@ bool ArrowMatrix::factorize() {
     const Index touched = k(block);
     if (touched == 0) continue;
     Eigen::Map<Eigen::MatrixXd> cross = b(block);
-    solved = cross;
-    for (Index j = 0; j < touched; ++j) solve_factor(factor, solved.col(j));
+    if (q_ == 1) {
+      solved = cross / (factor(0, 0) * factor(0, 0));
+    } else {
+      solved = cross;
+      for (Index j = 0; j < touched; ++j) solve_factor(factor.data(), q_, 1, solved.col(j).data());
+    }
     const auto& columns = layout_.touched[at(block)].columns;
     const Index number = layout_.touched[at(block)].component;
     Eigen::Map<Eigen::MatrixXd> schur = component(c_, number);
@@ -245,33 +253,57 @@ bool ArrowMatrix::factorize() {
   return std::isfinite(log_determinant_);
 }
 
-void ArrowMatrix::solve(Eigen::VectorXd& inner, Eigen::VectorXd& upper) const {
-  const auto factor_of = [&](Index block) {
-    return Eigen::Map<const Eigen::MatrixXd>(a_.data() + block * q_ * q_, q_, q_);
-  };
-  const auto solved_of = [&](Index block) {
-    return Eigen::Map<const Eigen::MatrixXd>(b_.data() + b_start_[at(block)], q_, k(block));
-  };
+/// `count` right sides side by side at each column; a fixed count for one.
+template <Index fixed_count>
+void ArrowMatrix::solve(double* inner, double* upper, Index count) const {
+  const Index n = fixed_count > 0 ? fixed_count : count;
   for (Index block = 0; block < n_blocks_; ++block) {
-    const auto& columns = layout_.touched[at(block)].columns;
-    const auto x = inner.segment(block * q_, q_);
-    for (std::size_t j = 0; j < columns.size(); ++j) {
-      upper[columns[j]] -= solved_of(block).col(static_cast<Index>(j)).dot(x);
+    const double* solved = b_.data() + b_start_[at(block)];
+    double* x = inner + block * q_ * n;
+    for (const Index column : layout_.touched[at(block)].columns) {
+      for (Index l = 0; l < q_; ++l) {
+        const double s = *solved++;
+        for (Index k = 0; k < n; ++k) upper[column * n + k] -= s * x[l * n + k];
+      }
     }
-    solve_factor(factor_of(block), inner.segment(block * q_, q_));
+    solve_factor(a_.data() + block * q_ * q_, q_, n, x);
   }
   for (Index c = 0; c < layout_.n_components(); ++c) {
     const auto factor = component(c_, c);
-    auto x = upper.segment(layout_.component_start[at(c)], factor.rows());
-    factor.triangularView<Eigen::Lower>().solveInPlace(x);
-    factor.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
+    Eigen::Map<Eigen::Matrix<double, fixed_count, Eigen::Dynamic>> x(
+        upper + layout_.component_start[at(c)] * n, n, factor.rows());
+    if constexpr (fixed_count == 1) {
+      factor.template triangularView<Eigen::Lower>().solveInPlace(x.transpose());
+      factor.transpose().template triangularView<Eigen::Upper>().solveInPlace(x.transpose());
+    } else {
+      factor.transpose()
+          .template triangularView<Eigen::Upper>()
+          .template solveInPlace<Eigen::OnTheRight>(x);
+      factor.template triangularView<Eigen::Lower>().template solveInPlace<Eigen::OnTheRight>(x);
+    }
   }
   for (Index block = 0; block < n_blocks_; ++block) {
-    const auto& columns = layout_.touched[at(block)].columns;
-    auto x = inner.segment(block * q_, q_);
-    for (std::size_t j = 0; j < columns.size(); ++j) {
-      x -= upper[columns[j]] * solved_of(block).col(static_cast<Index>(j));
+    const double* solved = b_.data() + b_start_[at(block)];
+    double* x = inner + block * q_ * n;
+    for (const Index column : layout_.touched[at(block)].columns) {
+      for (Index l = 0; l < q_; ++l) {
+        const double s = *solved++;
+        for (Index k = 0; k < n; ++k) x[l * n + k] -= s * upper[column * n + k];
+      }
     }
+  }
+}
+
+void ArrowMatrix::solve(Eigen::VectorXd& inner, Eigen::VectorXd& upper) const {
+  solve<1>(inner.data(), upper.data(), 1);
+}
+
+void ArrowMatrix::solve(Eigen::MatrixXd& rows) const {
+  double* upper = rows.data() + rows.rows() * n_blocks_ * q_;
+  if (rows.rows() == 1) {
+    solve<1>(rows.data(), upper, 1);
+  } else {
+    solve<Eigen::Dynamic>(rows.data(), upper, rows.rows());
   }
 }
 
@@ -292,25 +324,25 @@ double ArrowMatrix::upper_inverse(Index row, Index column) const {
   return component(inverse_, c)(row - start, column - start);
 }
 
-void ArrowMatrix::inverse_parts(Index block, InverseParts& parts) const {
+void ArrowMatrix::inverse_part(Index block, Eigen::MatrixXd& part) const {
   const Eigen::Map<const Eigen::MatrixXd> factor(a_.data() + block * q_ * q_, q_, q_);
   const auto& columns = layout_.touched[at(block)].columns;
   const auto touched = static_cast<Index>(columns.size());
-  parts.inner.setIdentity(q_, q_);
-  for (Index j = 0; j < q_; ++j) solve_factor(factor, parts.inner.col(j));
-  parts.cross.resize(q_, touched);
-  parts.upper.resize(touched, touched);
+  part.setIdentity(q_ + touched, q_ + touched);
+  for (Index j = 0; j < q_; ++j) solve_factor(factor.data(), q_, 1, part.col(j).data());
   if (touched == 0) return;
   const Index number = layout_.touched[at(block)].component;
   const auto inverse = component(inverse_, number);
   const Index start = layout_.component_start[at(number)];
   for (Index j = 0; j < touched; ++j) {
     for (Index i = 0; i < touched; ++i)
-      parts.upper(i, j) = inverse(columns[at(i)] - start, columns[at(j)] - start);
+      part(q_ + i, q_ + j) = inverse(columns[at(i)] - start, columns[at(j)] - start);
   }
   const Eigen::Map<const Eigen::MatrixXd> solved(b_.data() + b_start_[at(block)], q_, touched);
-  parts.cross.noalias() = -solved * parts.upper;
-  parts.inner.noalias() -= parts.cross * solved.transpose();
+  auto cross = part.bottomLeftCorner(touched, q_);
+  cross.noalias() = -part.bottomRightCorner(touched, touched) * solved.transpose();
+  part.topRightCorner(q_, touched) = cross.transpose();
+  part.topLeftCorner(q_, q_).noalias() -= solved * cross;
 }
 
 }  // namespace rapport::detail

@@ -68,24 +68,24 @@ class ArrowMatrix {
   [[nodiscard]] double log_determinant() const { return log_determinant_; }
   /// Solves in place; `inner` holds q values a block, `upper` one a column.
   void solve(Eigen::VectorXd& inner, Eigen::VectorXd& upper) const;
+  /// The same for one right side a row: q columns a block, then the upper ones.
+  void solve(Eigen::MatrixXd& rows) const;
 
-  /// Parts of the inverse at block b: `inner` (q × q), `cross` (q × touched) and `upper` (touched ×
-  /// touched). Call invert() first.
-  struct InverseParts {
-    Eigen::MatrixXd inner;
-    Eigen::MatrixXd cross;
-    Eigen::MatrixXd upper;
-  };
   void invert();
-  void inverse_parts(Index block, InverseParts& parts) const;
+  /// The inverse at a block's own q columns and then the upper ones it touches. Call invert()
+  /// first.
+  void inverse_part(Index block, Eigen::MatrixXd& part) const;
   /// The inverse at two upper columns of one component.
   [[nodiscard]] double upper_inverse(Index row, Index column) const;
 
  private:
+  friend class ArrowDirections;
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
   [[nodiscard]] Index k(Index block) const {
     return static_cast<Index>(layout_.touched[at(block)].columns.size());
   }
+  template <Index fixed_count>
+  void solve(double* inner, double* upper, Index count) const;
   [[nodiscard]] Eigen::Map<Eigen::MatrixXd> component(std::vector<double>& values, Index c) const;
   [[nodiscard]] Eigen::Map<const Eigen::MatrixXd> component(const std::vector<double>& values,
                                                             Index c) const;

@@ -6,6 +6,7 @@
 #include <Eigen/Cholesky>
 
 #include "distinct_terms.hpp"
+#include "generalized_start.hpp"
 #include "group_kernels.hpp"
 #include "independent_columns.hpp"
 #include "ordinal_likelihood.hpp"
@@ -99,38 +100,6 @@ std::string category_name(const Design& design, Index category) {
 
 namespace {
 
-/// The model without random effects by iteratively reweighted least squares, not to convergence:
-/// where the search starts, and the weights that scale its coordinates.
-struct WorkingModel {
-  VectorXd fixed;
-  VectorXd weights;
-};
-WorkingModel working_model(Likelihood& likelihood, const SortedDesign& design,
-                           const VectorXd& family) {
-  const Index n = design.n();
-  WorkingModel start{.fixed = VectorXd::Zero(design.fixed.cols()), .weights = VectorXd::Ones(n)};
-  likelihood.set_parameters(family);
-  VectorXd eta(n);
-  for (Index i = 0; i < n; ++i) eta[i] = likelihood.first_guess(i);
-  VectorXd first(n);
-  VectorXd second(n);
-  double before = std::numeric_limits<double>::infinity();
-  for (int iteration = 0; iteration < 3; ++iteration) {
-    const double value = likelihood.evaluate(
-        0, n, eta.data(), {.first = first.data(), .second = second.data(), .third = nullptr});
-    if (!std::isfinite(value) || (iteration > 1 && -value > before)) break;
-    before = -value;
-    start.weights = (-second).cwiseMax(1e-8 * (-second).maxCoeff()).cwiseMax(1e-300);
-    const VectorXd working = (eta - design.offset).array() + first.array() / start.weights.array();
-    const MatrixXd weighted = design.fixed.array().colwise() * start.weights.array();
-    const Eigen::LLT<MatrixXd> llt(design.fixed.transpose() * weighted);
-    if (llt.info() != Eigen::Success) break;
-    start.fixed = llt.solve(weighted.transpose() * working);
-    eta = design.offset + design.fixed * start.fixed;
-  }
-  return start;
-}
-
 /// The kept columns of X; the intercept of a cumulative model is none of them, nor is what its
 /// nominal effects already say.
 void choose_columns(const Design& design, bool thresholds, const MatrixXd& nominal,
@@ -221,24 +190,24 @@ void require_every_category(const Design& design) {
   }
 }
 
-/// Fixed effects and dispersion as without random effects; random effects of moderate variance.
-VectorXd starting_point(const Design& design, const Coordinates& coordinates, const VectorXd& fixed,
-                        const VectorXd& family, bool thresholds) {
+VectorXd starting_point(const Design& design, const Coordinates& coordinates,
+                        const GeneralizedStart& from, const VectorXd& family, bool thresholds) {
   VectorXd start = VectorXd::Zero(coordinates.size());
   const Index p = coordinates.n_fixed();
-  if (!thresholds && p > 0) {
+  if (p > 0) {
     start.head(p) =
-        coordinates.map().topLeftCorner(p, p).triangularView<Eigen::Upper>().solve(fixed);
+        from.stretch *
+        coordinates.map().topLeftCorner(p, p).triangularView<Eigen::Upper>().solve(from.fixed);
   }
   Index k = p;
+  Index effect = 0;
   for (const RandomTerm& term : design.random) {
-    const Index q = term.columns.cols();
-    for (Index j = 0; j < q; ++j) {
-      start[k] = 0.7;
-      k += q - j;
+    for (Index q = term.columns.cols(); q > 0; --q) {
+      start[k] = from.sd[effect++] / coordinates.map()(k, k);
+      k += q;
     }
   }
-  start.tail(family.size()) = family;
+  start.tail(family.size()) = (thresholds ? from.stretch : 1) * family;
   return start;
 }
 
@@ -276,10 +245,10 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
   }
   const std::unique_ptr<Likelihood> rows = likelihood();
   const VectorXd family = rows->start();
-  const WorkingModel working = working_model(*rows, *rows_, family);
-  coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, working.weights,
+  const GeneralizedStart start = generalized_start(*rows, *rows_, *options_.link, thresholds);
+  coordinates_ = std::make_unique<Coordinates>(design, rows_->fixed, start.weights,
                                                family_coordinates(family.size()));
-  start_ = starting_point(design, *coordinates_, working.fixed, family, thresholds);
+  start_ = starting_point(design, *coordinates_, start, family, thresholds);
 }
 
 void GeneralizedProblem::require_integrable(const GeneralizedOptions& options) const {
@@ -347,7 +316,7 @@ std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
 
 std::unique_ptr<Integral> GeneralizedProblem::integral(Index points) const {
   return is_grouped(*rows_) ? make_group_integral(*rows_, likelihood(), response_, points)
-                            : make_laplace_integral(*rows_, likelihood());
+                            : make_laplace_integral(*rows_, likelihood(), response_);
 }
 
 std::function<void(const VectorXd&, Derivatives&)> GeneralizedProblem::criterion(
@@ -385,8 +354,8 @@ Minimum GeneralizedProblem::search(Integral& integral) const {
 
 Minimum GeneralizedProblem::search(Integral& integral, const VectorXd& start) const {
   if (!integral.has_hessian()) return find_minimum(criterion(integral), start, options_.iterations);
-  const Minimum minimum =
-      find_minimum_by_newton(curved_criterion(integral), start, options_.iterations);
+  const Minimum minimum = find_minimum_by_newton(curved_criterion(integral), start,
+                                                 options_.iterations, 1e-12, criterion(integral));
   if (minimum.converged && minimum.smallest_curvature > -1e-6) return minimum;
   return find_minimum(criterion(integral), minimum.x, options_.iterations);
 }

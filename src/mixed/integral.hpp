@@ -80,8 +80,10 @@ std::unique_ptr<Integral> make_group_integral(const SortedDesign& design,
                                               std::unique_ptr<Likelihood> likelihood,
                                               const SortedResponse& response, Index points);
 
-/// Any random effects, nested or crossed, or none, by Laplace's approximation.
+/// Any random effects, nested or crossed, or none, by Laplace's approximation. Families with
+/// kernels of their own have exact Hessians.
 std::unique_ptr<Integral> make_laplace_integral(const SortedDesign& design,
-                                                std::unique_ptr<Likelihood> likelihood);
+                                                std::unique_ptr<Likelihood> likelihood,
+                                                const SortedResponse& response);
 
 }  // namespace rapport::detail

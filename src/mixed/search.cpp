@@ -167,7 +167,8 @@ class ScaledStep {
 }  // namespace
 
 Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index iterations,
-                               double tolerance) {
+                               double tolerance, const Function& plain) {
+  constexpr double short_step = 1e-9;  // 5e-5 standard errors
   Minimum best;
   best.x = start;
   Derivatives here;
@@ -182,12 +183,14 @@ Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index i
     best.decrement = 2 * step.predicted();
     best.converged = step.inside() && step.predicted() < tolerance;
     if (best.converged) break;
+    const bool last = plain && step.inside() && step.predicted() < short_step;
     Derivatives there;
-    f(best.x + direction, there);
+    (last ? plain : f)(best.x + direction, there);
     ++best.evaluations;
     const double rounding = 1e-13 * std::max(1.0, std::abs(here.value));
-    const bool finite = std::isfinite(there.value) && there.hessian.allFinite();
     const double gain = (here.value - there.value + rounding) / (step.predicted() + rounding);
+    if (last) there.hessian = here.hessian;
+    const bool finite = std::isfinite(there.value) && there.hessian.allFinite();
     at_best = finite && gain > 1e-4;
     step.adapt(finite ? gain : 0);
     if (!at_best) continue;

@@ -29,10 +29,13 @@ Minimum find_minimum(const std::function<void(const Eigen::VectorXd&, Derivative
                      const Eigen::MatrixXd& hessian = {});
 
 /// The same where `f` fills the Hessian too: Newton steps in a trust region, until a step would
-/// change the value by less than `tolerance`.
-Minimum find_minimum_by_newton(const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
-                               const Eigen::VectorXd& start, Index iterations,
-                               double tolerance = 1e-12);
+/// change the value by less than `tolerance`. With `plain`, the same function without its Hessian,
+/// a step that is short on the scale of standard errors is the last: `plain` is called there, and
+/// the Hessian before it stands for the end.
+Minimum find_minimum_by_newton(
+    const std::function<void(const Eigen::VectorXd&, Derivatives&)>& f,
+    const Eigen::VectorXd& start, Index iterations, double tolerance = 1e-12,
+    const std::function<void(const Eigen::VectorXd&, Derivatives&)>& plain = {});
 
 /// The first part of find_minimum: BFGS until the gradient is below `gradient_tolerance`. Its
 /// argument and Hessian are a start for the minimum of a function nearby.
