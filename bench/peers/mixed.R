@@ -61,7 +61,7 @@ for (n in c(1e3, 1e4, 1e5, if (slow) 1e6)) {
   d <- panel(n)
   times <- if (n > 1e4) 0 else 2
   time(sprintf("nested_panel/%d", n), function() lmer(two, d), times)
-  if (n < 1e6) time(sprintf("three_level_panel/%d", n), function() lmer(three, d), times)
+  time(sprintf("three_level_panel/%d", n), function() lmer(three, d), times)
   if (n == 1e6) {
     d$session <- d$session + 0.8 * runif(n)
     time(sprintf("irregular_panel/%d", n), function() lmer(two, d), 0)
@@ -97,4 +97,9 @@ if (requireNamespace("pbkrtest", quietly = TRUE)) {
   d <- panel(1e3)
   time("kenward_roger/1000", kenward_roger(lmer(two, d)), 1)
   time("kenward_roger_three_levels/1000", kenward_roger(suppressMessages(lmer(three, d))), 1)
+  d <- read.csv(file.path(arguments[1], "../alliance/simulated_panel.csv"), stringsAsFactors = TRUE)
+  d$between <- ave(d$wai_client, d$patient)
+  d$within <- d$wai_client - d$between
+  canonical <- phq9 ~ session * within + between + treatment + (1 + session | therapist / patient)
+  time("kenward_roger_alliance", kenward_roger(suppressMessages(lmer(canonical, d))), 1)
 }

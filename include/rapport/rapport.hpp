@@ -47,6 +47,7 @@
 #include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/imputation.hpp>
 #include <rapport/mixed/inference.hpp>
+#include <rapport/mixed/level_names.hpp>
 #include <rapport/mixed/location_scale.hpp>
 #include <rapport/mixed/means.hpp>
 #include <rapport/mixed/objective.hpp>

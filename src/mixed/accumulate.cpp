@@ -356,18 +356,19 @@ struct MixedAccumulator::State {
 
   std::shared_ptr<const MixedModel::Data> finish() {
     std::vector<std::vector<std::int32_t>> numbers;
-    std::vector<std::shared_ptr<const std::vector<std::string>>> names;
+    std::vector<LevelNames> names;
     const Index n = model->rows();
     if (n == 0)
       throw DataError(
           "fit_mixed_model: no row is left to fit; every row misses a variable of the model");
+    model->close();
     for (detail::GroupIndex& group : groups) {
-      detail::GroupIndex::Order order = group.order();
+      detail::GroupIndex::Order order = group.take_order();
       if (order.names.size() < 2)
         throw DataError("column \"" + term_label(group.group()) +
                         "\" has one level on the rows used; a grouping factor needs at least two");
       numbers.push_back(std::move(order.place));
-      names.push_back(std::make_shared<const std::vector<std::string>>(std::move(order.names)));
+      names.emplace_back(std::move(order.names));
       group = detail::GroupIndex(group.group());
     }
     model->renumber(numbers);

@@ -65,7 +65,7 @@ void add_effects(const MixedModel::Data& data, const TermPlace& term,
                  const std::vector<LevelEffects>& effects, double sigma_squared,
                  RandomEffects& random) {
   const Index q = term.size();
-  const auto m = static_cast<Index>(term.levels->size());
+  const auto m = static_cast<Index>(term.levels.size());
   const LevelEffects& level = effects[at(term.level)];
   const Index level_size = level.mean.cols();
   random.blups.resize(m, q);
@@ -248,7 +248,7 @@ MixedFit describe_fit(const MixedModel::Data& data, const CriterionOptimum& opti
   Index null = 0;
   for (const TermPlace& term : data.terms)
     fit.random.push_back(describe_term(data, term, factors[at(term.level)], sigma_squared, null));
-  for (std::size_t t = 0; t < data.terms.size(); ++t) fit.random[t].levels = *data.terms[t].levels;
+  for (std::size_t t = 0; t < data.terms.size(); ++t) fit.random[t].levels = data.terms[t].levels;
   if (options.random_effects && !data.terms.empty()) {
     VectorXd combination(data.rank() + 1);
     combination << -optimum.value.coefficients, 1;

@@ -31,15 +31,16 @@ bool to_number(const std::string& text, double& value) {
 
 GroupIndex::Order in_order(std::size_t n, const std::function<bool(std::size_t, std::size_t)>& less,
                            const std::function<std::string(std::size_t)>& name) {
-  std::vector<std::size_t> sorted(n);
-  std::iota(sorted.begin(), sorted.end(), std::size_t{0});
-  std::sort(sorted.begin(), sorted.end(), less);
   GroupIndex::Order order{std::vector<std::int32_t>(n), {}};
-  order.names.reserve(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    order.place[sorted[i]] = static_cast<std::int32_t>(i);
-    order.names.push_back(name(sorted[i]));
+  {
+    std::vector<std::int32_t> sorted(n);
+    std::iota(sorted.begin(), sorted.end(), 0);
+    std::sort(sorted.begin(), sorted.end(),
+              [&](std::int32_t a, std::int32_t b) { return less(at(a), at(b)); });
+    for (std::size_t i = 0; i < n; ++i) order.place[at(sorted[i])] = static_cast<std::int32_t>(i);
   }
+  order.names.resize(n);
+  for (std::size_t i = 0; i < n; ++i) order.names[at(order.place[i])] = name(i);
   return order;
 }
 
@@ -138,7 +139,9 @@ Index GroupIndex::size() const {
                                            : single.texts.keys().size());
 }
 
-GroupIndex::Order GroupIndex::Single::order() const {
+GroupIndex::Order GroupIndex::Single::take_order() {
+  numbers.close();
+  texts.close();
   if (numeric) {
     const std::vector<double>& keys = numbers.keys();
     return in_order(
@@ -155,10 +158,11 @@ GroupIndex::Order GroupIndex::Single::order() const {
       [&](std::size_t i) { return keys[i]; });
 }
 
-GroupIndex::Order GroupIndex::order() const {
-  Order order = singles_.front().order();
+GroupIndex::Order GroupIndex::take_order() {
+  Order order = singles_.front().take_order();
   for (std::size_t k = 1; k < singles_.size(); ++k) {
-    const Order next = singles_[k].order();
+    const Order next = singles_[k].take_order();
+    pairs_[k - 1].close();
     const std::vector<std::uint64_t>& keys = pairs_[k - 1].keys();
     const auto places = [&](std::size_t i) {
       return joined(order.place[keys[i] >> 32U], next.place[keys[i] & 0xFFFFFFFFU]);

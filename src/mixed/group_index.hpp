@@ -18,6 +18,8 @@ class KeyIndex {
  public:
   std::int32_t find_or_add(const Key& key);
   [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
+  /// Frees what only finding needs.
+  void close() { table_ = std::vector<std::int32_t>(); }
 
  private:
   void grow();
@@ -37,12 +39,13 @@ class GroupIndex {
   [[nodiscard]] std::vector<std::int32_t> absorb(const GroupIndex& other);
   [[nodiscard]] Index size() const;
   [[nodiscard]] const FormulaTerm& group() const { return group_; }
-  /// Where each group stands in the order of levels, and their names in that order.
+  /// Where each group stands in the order of levels, and their names in that order. To be called
+  /// last: groups can no longer be found.
   struct Order {
     std::vector<std::int32_t> place;
     std::vector<std::string> names;
   };
-  [[nodiscard]] Order order() const;
+  [[nodiscard]] Order take_order();
 
  private:
   struct Single {
@@ -52,7 +55,7 @@ class GroupIndex {
     bool numeric = true;
 
     [[nodiscard]] std::vector<std::int32_t> codes(const Table& rows);
-    [[nodiscard]] Order order() const;
+    [[nodiscard]] Order take_order();
   };
 
   FormulaTerm group_;

@@ -214,7 +214,7 @@ class Assembly {
         data_->terms[plan.terms[i]] = {
             term.factor,
             term.terms,
-            std::make_shared<const std::vector<std::string>>(term.levels),
+            term.levels,
             static_cast<Index>(columns_.levels.size()),
             static_cast<Index>(level.columns.size()),
             plan.maps[i],

@@ -15,7 +15,7 @@ namespace rapport {
 struct TermPlace {
   std::string factor;
   std::vector<std::string> terms;
-  std::shared_ptr<const std::vector<std::string>> levels;
+  LevelNames levels;
   Index level;  ///< among the model's levels
   Index first;  ///< its first column there
   std::vector<std::int32_t>

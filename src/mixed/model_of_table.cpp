@@ -98,16 +98,16 @@ std::shared_ptr<const MixedModel::Data> piecewise(detail::PreparedDesign prepare
                  root_weight.size() > 0 ? root_weight.data() : nullptr,
                  {},
                  response.size()};
-  std::vector<std::shared_ptr<const std::vector<std::string>>> levels;
+  std::vector<LevelNames> levels;
   for (const std::string& label : labels) {
     const Factor& factor = prepared.groups.at(label).factor();
     rows.groups.push_back(factor.codes.data());
-    levels.push_back(std::make_shared<const std::vector<std::string>>(factor.levels));
+    levels.emplace_back(factor.levels);
   }
   const Sample sample(rows);
   try {
     PiecewiseModel model(std::move(design.frame), labels, sample.rows(),
-                         static_cast<Index>(levels.front()->size()), threads);
+                         static_cast<Index>(levels.front().size()), threads);
     model.add(rows);
     return model.finish(levels, design.n_omitted);
   } catch (const NotNested&) {

@@ -48,6 +48,8 @@ class NestedCrossProducts final : public CrossProducts {
   /// and they are numbered from 0; else false.
   [[nodiscard]] bool adopt(NestedCrossProducts& part,
                            const std::vector<std::vector<std::int32_t>>& groups);
+  /// Nothing more is absorbed: frees what only absorbing needs.
+  void close() { lane_of_ = std::vector<std::int32_t>(); }
   /// True if groups 0 … n − 1 of a level all have rows.
   [[nodiscard]] bool has_groups(Index level, Index n) const;
   /// Gives group g of level l the number `numbers[l][g]`.

@@ -215,7 +215,7 @@ void NestedCrossProducts::renumber(const std::vector<std::vector<std::int32_t>>&
 }
 
 void NestedCrossProducts::settle() {
-  lane_of_ = {};
+  close();
   leaf_group_.resize((leaf_group_.size() + at(lanes) - 1) / at(lanes) * at(lanes), -1);
   std::stable_sort(leaves_->runs.begin(), leaves_->runs.end(),
                    [](const Run& a, const Run& b) { return a.parent < b.parent; });

@@ -79,7 +79,7 @@ void NestedDeletion::check_factors(const std::vector<Index>& deleted, Index left
     const std::vector<std::int32_t>& groups = rows_->groups()[at(term.level)];
     std::unordered_map<std::int32_t, Index> lost;
     for (const Index row : deleted) ++lost[groups[at(row)]];
-    auto levels = static_cast<Index>(term.levels->size());
+    auto levels = static_cast<Index>(term.levels.size());
     for (const auto& [group, rows] : lost)
       if (rows == size_[at(term.level)][at(group)]) --levels;
     check_factor(term.factor, levels, term.size(), left);

@@ -210,17 +210,17 @@ void PiecewiseModel::renumber(const std::vector<std::vector<std::int32_t>>& numb
   products_->renumber(numbers);
 }
 
-std::shared_ptr<MixedModel::Data> PiecewiseModel::finish(
-    const std::vector<std::shared_ptr<const std::vector<std::string>>>& levels, Index omitted) {
+std::shared_ptr<MixedModel::Data> PiecewiseModel::finish(const std::vector<LevelNames>& levels,
+                                                         Index omitted) {
   data_->observations = rows_;
   data_->omitted = omitted;
   data_->log_weights = log_weights_;
   for (std::size_t l = 0; l < levels.size(); ++l)
-    if (!products_->has_groups(static_cast<Index>(l), static_cast<Index>(levels[l]->size())))
+    if (!products_->has_groups(static_cast<Index>(l), static_cast<Index>(levels[l].size())))
       return nullptr;
   for (TermPlace& term : data_->terms) {
     term.levels = levels[at(term.level)];
-    check_factor(term.factor, static_cast<Index>(term.levels->size()), term.size(), rows_);
+    check_factor(term.factor, static_cast<Index>(term.levels.size()), term.size(), rows_);
   }
   products_->settle();
   data_->products = std::move(products_);

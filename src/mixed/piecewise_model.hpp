@@ -33,13 +33,15 @@ class PiecewiseModel {
   /// Adds what another model of the same frame and sample gathered; its group g of level l is
   /// `groups[l][g]` here.
   void absorb(const PiecewiseModel& other, const std::vector<std::vector<std::int32_t>>& groups);
+  /// No row comes any more: frees what only adding needs.
+  void close() { products_->close(); }
   void renumber(const std::vector<std::vector<std::int32_t>>& numbers);
 
   [[nodiscard]] Index rows() const { return rows_; }
   /// The model, unless columns of X depend on one another (nearly), are not finite, or a group has
   /// no rows: then nothing. `levels` are the names of each level's groups. To be called once.
-  [[nodiscard]] std::shared_ptr<MixedModel::Data> finish(
-      const std::vector<std::shared_ptr<const std::vector<std::string>>>& levels, Index omitted);
+  [[nodiscard]] std::shared_ptr<MixedModel::Data> finish(const std::vector<LevelNames>& levels,
+                                                         Index omitted);
 
  private:
   struct Piece;

@@ -222,7 +222,7 @@ FixedEffects fixed_from(const Json& json) {
 Json random_json(const RandomEffects& random) {
   return Json::object({{"factor", random.factor},
                        {"terms", Json(random.terms)},
-                       {"levels", Json(random.levels)},
+                       {"levels", Json(random.levels.list())},
                        {"sd", Json(random.sd)},
                        {"correlation", matrix_json(random.correlation)},
                        {"covariance", matrix_json(random.covariance)},

@@ -132,6 +132,47 @@ INSTANTIATE_TEST_SUITE_P(
                     Shape{"y ~ session + (1 | therapist/patient)", 33, true},
                     Shape{"y ~ place + x + offset(session) + (session || patient)", 1000, false}));
 
+MixedFit fit_of_pieces(const Formula& formula, const Table& table, Index size, int threads) {
+  const std::vector<Table> pieces = pieces_of(table, size, false);
+  VariableLevels levels;
+  for (const Table& piece : pieces) collect_levels(formula, piece, levels);
+  MixedAccumulator sums(formula, pieces.front(), levels, {}, threads);
+  for (const Table& piece : pieces) sums.add(piece);
+  return sums.model().fit({.threads = threads});
+}
+
+/// Enough rows for every thread to have several batches of them.
+TEST(MixedAccumulator, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Table table = sessions(9000, true);
+  for (const char* text : {"y ~ session * x + place + (1 + session | patient)",
+                           "y ~ session + x + (1 | therapist) + (1 + session | patient)"}) {
+    const Formula formula = parse_formula(text);
+    const MixedFit one = fit_of_pieces(formula, table, table.rows(), 1);
+    for (const int threads : {2, 3, 4}) {
+      const MixedFit several = fit_of_pieces(formula, table, table.rows(), threads);
+      EXPECT_EQ(one.criterion.value, several.criterion.value);
+      EXPECT_EQ(one.fixed.estimate, several.fixed.estimate);
+      EXPECT_EQ(one.fixed.covariance, several.fixed.covariance);
+      for (std::size_t k = 0; k < one.random.size(); ++k) {
+        EXPECT_EQ(one.random[k].covariance, several.random[k].covariance);
+        EXPECT_EQ(one.random[k].blups, several.random[k].blups);
+      }
+    }
+  }
+}
+
+/// Pieces that end anywhere, also within a patient: the order of sums is all that changes.
+TEST(MixedAccumulator, GivesTheSameFitFromPiecesOfAnySize) {
+  const Table table = sessions(900, true);
+  const Formula formula = parse_formula("y ~ session * x + place + (1 + session | patient)");
+  const MixedFit whole = fit_of_pieces(formula, table, table.rows(), 1);
+  for (const Index size : {37, 500, 4096}) {
+    const MixedFit parts = fit_of_pieces(formula, table, size, 1);
+    EXPECT_NEAR(parts.criterion.value, whole.criterion.value, 1e-12 * whole.criterion.value);
+    expect_same(parts, whole);
+  }
+}
+
 TEST(MixedAccumulator, NamesALevelThatItDoesNotKnow) {
   const Table table = sessions(30, false);
   const Formula formula = parse_formula("y ~ place + (1 | patient)");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rapport/mixed/design.hpp>
+#include <rapport/mixed/level_names.hpp>
 
 #include <memory>
 #include <optional>
@@ -39,7 +40,7 @@ struct FixedEffects {
 struct RandomEffects {
   std::string factor;
   std::vector<std::string> terms;          ///< q
-  std::vector<std::string> levels;         ///< m
+  LevelNames levels;                       ///< m
   Eigen::VectorXd sd;                      ///< q
   Eigen::MatrixXd correlation;             ///< q × q; NaN off the diagonal where an SD is 0
   Eigen::MatrixXd covariance;              ///< q × q
