@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 
 namespace rapport::program {
 namespace {
@@ -185,6 +187,13 @@ Table prepared_table(const CommonOptions& common, Table table,
   if (before_where) before_where(table);
   for (const std::string& condition : common.where) table = where(table, condition);
   return table;
+}
+
+Json load_json(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw DataError("cannot be read; check the path", path);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  return parse_json(text, path);
 }
 
 Table load_further_table(const CommonOptions& common, const std::string& path) {

@@ -93,6 +93,9 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name,
 /// is not.
 [[nodiscard]] Table load_further_table(const CommonOptions& common, const std::string& path);
 
+/// Reads a file of JSON. Throws DataError naming it.
+[[nodiscard]] Json load_json(const std::string& path);
+
 /// "a, b,c" to its parts, blanks trimmed; a part in backquotes may hold a comma. Empty parts are
 /// refused.
 [[nodiscard]] std::vector<std::string> split_list(std::string_view text, std::string_view option);

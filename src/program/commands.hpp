@@ -19,6 +19,7 @@ void add_instruments(CLI::App& program, Chosen& chosen);
 void add_lagged(CLI::App& program, Chosen& chosen);
 void add_meta(CLI::App& program, Chosen& chosen);
 void add_plan(CLI::App& program, Chosen& chosen);
+void add_predict(CLI::App& program, Chosen& chosen);
 void add_reliability(CLI::App& program, Chosen& chosen);
 void add_score(CLI::App& program, Chosen& chosen);
 void add_screen(CLI::App& program, Chosen& chosen);

@@ -1,5 +1,7 @@
 #include "fit.hpp"
 
+#include <rapport/mixed/saved_fit.hpp>
+#include <rapport/report/html.hpp>
 #include <rapport/report/mixed.hpp>
 
 #include "commands.hpp"
@@ -57,6 +59,8 @@ void validate(const FitArguments& arguments) {
   if (!arguments.zero_inflation.empty() && arguments.family.rfind("nbinom", 0) != 0 &&
       arguments.family != "poisson")
     throw UsageError("--zero-inflation needs --family poisson, nbinom1 or nbinom2");
+  if (!arguments.save.empty() && is_generalized(arguments))
+    throw UsageError("--save: keeps Gaussian models with independent residuals only");
   if (arguments.agq != "1" && is_gaussian(arguments) && !has_random_scale(arguments))
     throw UsageError("--agq: a gaussian likelihood needs no quadrature; name another --family");
   if (arguments.quantile_residuals && is_gaussian(arguments))
@@ -124,6 +128,9 @@ class GaussianFit {
     });
     extras.add_means(outcome);
     extras.add_slopes(outcome);
+    if (arguments_.save.empty()) return;
+    report::write_file(arguments_.save, to_json(make_saved_fit(design_, fit_)).dump() + "\n");
+    outcome.text += "\nThe fit: " + arguments_.save + "\n";
   }
 
   const FitArguments& arguments_;
@@ -257,6 +264,9 @@ void add_model_options(CLI::App& command, FitArguments& a) {
                 "Means, slopes and predictions of responses averaged over the random effects, too")
       ->group(values);
   command.add_option("--simulate", a.simulate, "Responses drawn from the fitted model")
+      ->group(values);
+  command
+      .add_option("--save", a.save, "FIT.json: keeps the fit for `rapport predict --fit FIT.json`")
       ->group(values);
 }
 

@@ -39,6 +39,7 @@ struct FitArguments {
   bool population = false;
   bool averaged = false;
   Index simulate = 0;
+  std::string save;
   std::string influence;
   std::string against;
   std::string means;

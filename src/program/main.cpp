@@ -26,6 +26,7 @@ void add_commands(CLI::App& program, Chosen& chosen) {
   add_lagged(program, chosen);
   add_meta(program, chosen);
   add_plan(program, chosen);
+  add_predict(program, chosen);
   add_reliability(program, chosen);
   add_score(program, chosen);
   add_screen(program, chosen);

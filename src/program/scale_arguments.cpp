@@ -5,19 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <limits>
 
 namespace rapport::program {
 namespace {
 
-Instrument read_key(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw DataError("cannot be read; check the path", path);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  return parse_instrument(parse_json(text, path), path);
-}
+Instrument read_key(const std::string& path) { return parse_instrument(load_json(path), path); }
 
 std::string underscored(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');

@@ -28,6 +28,28 @@ const Json& term(const Json& result, const std::string& name) {
 
 // lme4 1.1-31, lmerTest 3.1-3: lmer(phq9 ~ session + treatment + (1 + session | patient)) on the
 // panel.
+TEST(PredictCommand, PredictsAsTheFitDoes) {
+  const std::string kept =
+      (std::filesystem::temp_directory_path() / ("rapport_fit_" + std::to_string(getpid())))
+          .string();
+  for (const std::string& formula :
+       {slopes, std::string("phq9 ~ session * within(wai_client, patient) + (1 | patient)")}) {
+    const ProgramRun live = fit(formula, {"--predict", panel, "--save", kept});
+    ASSERT_EQ(live.status, 0) << live.err;
+    const ProgramRun later = run_program({"predict", "--fit", kept, panel, "--format", "json"});
+    ASSERT_EQ(later.status, 0) << later.err;
+    EXPECT_EQ(later.result().at("predictions").dump(), live.result().at("predictions").dump());
+  }
+  const ProgramRun streamed = fit(slopes, {"--stream", "--save", kept});
+  EXPECT_EQ(streamed.status, 0) << streamed.err;
+  const ProgramRun population =
+      run_program({"predict", "--fit", kept, panel, "--population", "--format", "json"});
+  EXPECT_TRUE(population.result().at("predictions").items()[0].at("standard_error").is_number());
+  std::filesystem::remove(kept);
+  EXPECT_EQ(run_program({"predict", "--fit", kept, panel}).status, 1);
+  EXPECT_EQ(fit(slopes, {"--residual", "ar1(session|patient)", "--save", kept}).status, 2);
+}
+
 TEST(FitCommand, FitsAndInfers) {
   const ProgramRun run = fit(slopes);
   ASSERT_EQ(run.status, 0) << run.err;
