@@ -319,6 +319,8 @@ SurfaceBootstrap response_surface_bootstrap(const VectorView& outcome, const Vec
 double pooled_mean(const VectorView& x, const VectorView& y) {
   require_same_size("pooled_mean", "x", x.size(), "y", y.size());
   const std::vector<Index> rows = rows_with_all(x.size(), x, y);
+  if (rows.empty())
+    throw DataError("pooled_mean: no row holds both ratings; a mean of both needs one at least");
   return (pick(x, rows).mean() + pick(y, rows).mean()) / 2;
 }
 

@@ -76,7 +76,7 @@ void add_disaggregation(StudyBuilder& study) {
 /// The same question by other centrings, so that a reader sees what depends on the choice.
 void add_specifications(StudyBuilder& study) {
   const StudyModel* main = main_model(study);
-  if (main == nullptr) return;
+  if (main == nullptr || !study.result.disaggregation) return;
   study.result.specifications.push_back(
       {.model = main->name,
        .estimand = "person-mean centred, time in the model: sessions above the patient's own "

@@ -269,11 +269,12 @@ class NormalRange {
 };
 
 /// E f(qS), S = √(χ²_ν / ν), by the trapezoid rule in t = log S, where the density is analytic and
-/// falls off at least exponentially on both sides.
+/// falls off at least exponentially on both sides: as S^ν towards 0, or faster where f falls too.
 template <class Function>
-double average_over_scale(double q, double df, const Function& f) {
+double average_over_scale(double q, double df, double log_fall, const Function& f) {
   const double step = std::min(0.1, 0.3 / std::sqrt(df));
-  const double lowest = std::min(0.0, -std::log(q)) - std::sqrt(40 / df) - 40 / df;
+  const double lowest =
+      std::min(0.0, -std::log(q)) - std::min(std::sqrt(40 / df) + 40 / df, log_fall);
   const double highest = std::log1p(std::sqrt(100 / df));
   const double log_constant = std::log(2.0) + 0.5 * df * std::log(0.5 * df) - log_gamma(0.5 * df);
   double sum = 0;
@@ -298,16 +299,19 @@ double studentized_range_cdf(double q, double groups, double df) {
   if (q == infinity) return 1;
   const NormalRange range(groups, 0);
   if (df > 1e8) return std::min(1.0, range.cdf(q));
-  return std::min(1.0, average_over_scale(q, df, [&](double w) { return range.cdf(w); }));
+  constexpr double log_fall = 45;  // P(range ≤ w) is below w / 2
+  return std::min(1.0, average_over_scale(q, df, log_fall, [&](double w) { return range.cdf(w); }));
 }
 
 double studentized_range_upper_tail(double q, double groups, double df) {
   if (any_nan(q) || !range_parameters(groups, df)) return nan;
   if (q <= 0) return 1;
   if (q == infinity) return 0;
+  if (df < 0.1) return 1 - studentized_range_cdf(q, groups, df);  // it is not small
   const NormalRange range(groups, q);
   if (df > 1e8) return std::min(1.0, range.upper_tail(q));
-  return std::min(1.0, average_over_scale(q, df, [&](double w) { return range.upper_tail(w); }));
+  return std::min(
+      1.0, average_over_scale(q, df, infinity, [&](double w) { return range.upper_tail(w); }));
 }
 
 double studentized_range_quantile(double p, double groups, double df) {

@@ -386,6 +386,7 @@ struct MixedAccumulator::State {
     for (std::size_t k = 0; k < summaries.size(); ++k) summaries[k].describe(frame().inputs[k]);
     design.n_omitted = omitted;
     design.fixed.resize(0, static_cast<Index>(design.fixed_terms.size()));
+    design.fixed_triangle = moments.triangle();
     if (!frame().formula.offsets.empty())
       design.offset = VectorXd::Constant(1, offset_sum / static_cast<double>(n));
     for (RandomTerm& term : design.random)

@@ -86,7 +86,7 @@ Eigen::MatrixXd column_space(const Eigen::MatrixXd& matrix) {
 
 /// The vectors that the matrix maps to 0, as columns.
 Eigen::MatrixXd null_space(const Eigen::MatrixXd& matrix) {
-  if (matrix.rows() == 0) return Eigen::MatrixXd::Identity(matrix.cols(), matrix.cols());
+  if (matrix.size() == 0) return Eigen::MatrixXd::Identity(matrix.cols(), matrix.cols());
   Eigen::FullPivLU<Eigen::MatrixXd> lu(matrix.rows(), matrix.cols());
   lu.setThreshold(1e-8);
   lu.compute(matrix);

@@ -1,4 +1,5 @@
 #include <rapport/base/error.hpp>
+#include <rapport/base/missing.hpp>
 #include <rapport/math/distributions.hpp>
 #include <rapport/mixed/inference.hpp>
 
@@ -282,6 +283,11 @@ ContrastTest FixedInference::test(const MatrixView& contrasts) const {
                           std::to_string(contrasts.cols()) + " columns; one for each of the " +
                           std::to_string(estimate_.size()) + " fixed effects is required");
   ContrastTest result;
+  if (contrasts.size() == 0) {
+    result = {
+        .statistic = missing, .numerator_df = 0, .denominator_df = missing, .p_value = missing};
+    return result;
+  }
   const IndependentRows independent = independent_rows(contrasts, covariance_);
   const Index rank = independent.rows.rows();
   const VectorXd estimates = independent.rows * estimate_;

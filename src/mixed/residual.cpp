@@ -30,15 +30,21 @@ void look_around(ResidualObjective& objective, ResidualOptimum& optimum) {
   optimum.covariance_slopes.clear();
   VectorXd right;
   VectorXd left;
-  for (Index j = 0; j < k; ++j) {
-    const double step = 3e-4 / std::sqrt(std::clamp(std::abs(curvature[j]), 1e-4, 1e8));
+  const auto evaluate = [&](Index j, double step, VectorXd& gradient) {
     VectorXd shifted = best.x;
     shifted[j] += step;
-    objective.evaluate(shifted, &right);
+    if (!std::isfinite(objective.evaluate(shifted, &gradient)))
+      throw DataError(
+          "fit_residual_model: the likelihood rises without end as the covariance of the residuals "
+          "becomes singular: the rows are too few for this structure; choose one with fewer "
+          "parameters");
+  };
+  for (Index j = 0; j < k; ++j) {
+    const double step = 3e-4 / std::sqrt(std::clamp(std::abs(curvature[j]), 1e-4, 1e8));
+    evaluate(j, step, right);
     const double squares = objective.penalised_squares();
     const MatrixXd covariance = objective.unscaled_covariance();
-    shifted[j] -= 2 * step;
-    objective.evaluate(shifted, &left);
+    evaluate(j, -step, left);
     best.hessian.col(j) = 0.5 * (right - left) / (2 * step);
     optimum.cross[j] = -0.5 * (squares - objective.penalised_squares()) / (2 * step);
     optimum.covariance_slopes.emplace_back((covariance - objective.unscaled_covariance()) /

@@ -2,6 +2,9 @@
 
 #include <rapport/base/missing.hpp>
 
+#include <Eigen/Cholesky>
+#include <Eigen/QR>
+
 #include <algorithm>
 #include <cmath>
 
@@ -57,6 +60,17 @@ void RowMoments::merge(const RowMoments& other) {
   for (std::size_t k = 0; k < squares_.size(); ++k) squares_[k] += other.squares_[k];
   sums_ += other.sums_;
   rows_ += other.rows_;
+}
+
+MatrixXd RowMoments::triangle() const {
+  const Index p = shift_.size();
+  const auto n = static_cast<double>(rows_);
+  const Eigen::LDLT<MatrixXd> centred(squares_.front() - sums_ * sums_.transpose() / n);
+  MatrixXd stacked(p + 1, p);
+  stacked.row(0) = std::sqrt(n) * (shift_ + sums_ / n).transpose();
+  stacked.bottomRows(p) = centred.vectorD().cwiseMax(0).cwiseSqrt().asDiagonal() *
+                          MatrixXd(centred.matrixU()) * centred.transpositionsP();
+  return stacked.householderQr().matrixQR().topRows(p).triangularView<Eigen::Upper>();
 }
 
 VarianceExplained RowMoments::explained(const MixedFit& fit) const {

@@ -21,6 +21,8 @@ class RowMoments {
   void add(const ModelRows& rows);
   void merge(const RowMoments& other);
   [[nodiscard]] Index rows() const { return rows_; }
+  /// The upper triangular R with R'R = X'X.
+  [[nodiscard]] Eigen::MatrixXd triangle() const;
   /// variance_explained() of the rows added.
   [[nodiscard]] VarianceExplained explained(const MixedFit& fit) const;
 

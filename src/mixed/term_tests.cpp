@@ -1,3 +1,4 @@
+#include <rapport/base/error.hpp>
 #include <rapport/base/missing.hpp>
 #include <rapport/mixed/term_tests.hpp>
 
@@ -66,10 +67,18 @@ Eigen::MatrixXd hypothesis(const ModelFrame& frame, const TermColumns& term) {
   return contrasts;
 }
 
+/// X, or another matrix with the same X'X.
+const Eigen::MatrixXd& rows_or_triangle(const Design& design) {
+  if (design.fixed.rows() > 0) return design.fixed;
+  if (design.fixed_triangle.size() > 0) return design.fixed_triangle;
+  throw InvalidArgument(
+      "type3_tests: the design has no rows, as that of a saved fit; tests of terms need them");
+}
+
 /// The hypothesis of the only term, as lmerTest writes it: by the Doolittle factor of X'X, each
 /// column with its regression on those after it.
 Eigen::MatrixXd sequential_hypothesis(const Design& design, const TermColumns& term) {
-  const Eigen::MatrixXd factor = design.fixed.householderQr().matrixQR();
+  const Eigen::MatrixXd factor = rows_or_triangle(design).householderQr().matrixQR();
   Eigen::MatrixXd contrasts = Eigen::MatrixXd::Zero(term.count, factor.cols());
   for (Index i = 0; i < term.count; ++i) {
     const Index row = term.first + i;
@@ -87,8 +96,9 @@ bool is_only_term(const ModelFrame& frame) {
 /// Dropped columns as combinations of those kept: kept × dropped.
 Eigen::MatrixXd dependence(const Design& design, const FixedEffects& fixed,
                            const std::vector<Index>& dropped) {
-  const Eigen::MatrixXd kept = design.fixed(Eigen::all, fixed.columns);
-  return kept.householderQr().solve(Eigen::MatrixXd(design.fixed(Eigen::all, dropped)));
+  const Eigen::MatrixXd& x = rows_or_triangle(design);
+  const Eigen::MatrixXd kept = x(Eigen::all, fixed.columns);
+  return kept.householderQr().solve(Eigen::MatrixXd(x(Eigen::all, dropped)));
 }
 
 std::vector<Index> dropped_columns(const Design& design, const FixedEffects& fixed) {
@@ -147,15 +157,8 @@ std::vector<TermHypothesis> type3_hypotheses(const Design& design, const FixedEf
 std::vector<TermTest> type3_tests(const Design& design, const FixedEffects& fixed,
                                   const FixedInference& inference) {
   std::vector<TermTest> tests;
-  for (const TermHypothesis& hypothesis : type3_hypotheses(design, fixed)) {
-    const bool nothing = hypothesis.contrasts.rows() == 0;
-    tests.push_back({.term = hypothesis.term,
-                     .test = nothing ? ContrastTest{.statistic = missing,
-                                                    .numerator_df = 0,
-                                                    .denominator_df = missing,
-                                                    .p_value = missing}
-                                     : inference.test(hypothesis.contrasts)});
-  }
+  for (const TermHypothesis& hypothesis : type3_hypotheses(design, fixed))
+    tests.push_back({.term = hypothesis.term, .test = inference.test(hypothesis.contrasts)});
   return tests;
 }
 

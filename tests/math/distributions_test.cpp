@@ -143,6 +143,15 @@ TEST(StudentizedRange, OfTwoGroupsIsStudentsT) {
 
 // P(range of three normals ≤ w) has P(X₁, X₂, X₃ within w); its complement and the distribution
 // function add to 1.
+// Of two groups √2 |t|, also where df are next to none; the time does not grow as they vanish.
+TEST(StudentizedRange, OfVanishingDf) {
+  for (const double df : {0.5, 0.1, 0.09, 0.01, 1e-6, 1e-200})
+    for (const double q : {0.2, 3.0, 30.0})
+      EXPECT_NEAR(studentized_range_upper_tail(q, 2, df),
+                  2 * students_t_upper_tail(q / std::sqrt(2.0), df), 1e-10)
+          << df << " " << q;
+}
+
 TEST(StudentizedRange, TailsAreComplementary) {
   for (const double groups : {3.0, 8.0, 60.0}) {
     for (const double df : {1.0, 3.0, 25.0, 900.0, infinity}) {

@@ -62,6 +62,31 @@ TEST(FitCommand, FitsAndInfers) {
   EXPECT_NEAR(result.at("criterion").number(), 5594.05345837, 1e-5);
 }
 
+// The single term of the first and the last formula takes its hypothesis from X'X.
+TEST(FitCommand, AStreamGivesWhatTheTableGives) {
+  for (const char* formula :
+       {"phq9 ~ session + (1 + session | patient)", "phq9 ~ session * treatment + (1 | patient)",
+        "phq9 ~ factor(session) + (1 | therapist/patient)"}) {
+    const Json table = fit(formula).result();
+    const Json stream = fit(formula, {"--stream"}).result();
+    for (const Json& want : table.at("fixed_effects").items()) {
+      const Json& got = term(stream, want.at("term").string());
+      for (const char* value : {"estimate", "standard_error", "df", "p_value"})
+        EXPECT_NEAR(got.at(value).number(), want.at(value).number(),
+                    1e-5 * std::abs(want.at(value).number()))
+            << formula << " " << value;
+    }
+    for (std::size_t k = 0; k < table.at("tests").items().size(); ++k) {
+      for (const auto& [name, value] : table.at("tests").items()[k].members()) {
+        if (!value.is_number() || name == "p_value") continue;  // it follows from the rest
+        EXPECT_NEAR(stream.at("tests").items()[k].at(name).number(), value.number(),
+                    1e-5 * std::abs(value.number()))
+            << formula << " " << name;
+      }
+    }
+  }
+}
+
 TEST(FitCommand, OptionsStandAnywhere) {
   const ProgramRun first =
       run_program({"fit", "--ml", "--df", "none", slopes, "--format", "json", panel});

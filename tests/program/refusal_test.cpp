@@ -90,5 +90,24 @@ TEST_F(Refusal, OfMoreThreadsThanTheSystemHas) {
   EXPECT_EQ(run_program(arguments).status, 0);
 }
 
+// Tables that leave a model next to nothing.
+TEST_F(Refusal, OfTooLittleIsNoCrash) {
+  const std::string constant = file("constant.csv", "p,a,y\n0,3,3\n1,3,1\n");
+  EXPECT_EQ(run_program({"fit", "y ~ a + (1 | p)", constant, "--family", "cumulative"}).status, 0);
+  const std::string pairs = file("pairs.csv", "p,s,y\n0,1,4\n0,2,3\n1,1,1\n2,1,3\n2,2,5\n");
+  EXPECT_LE(run_program({"fit", "y ~ s", pairs, "--residual", "unstructured(s|p)"}).status, 1);
+  const std::string unrated = file(
+      "unrated.csv", "p,s,a,b,y\n1,1,2,,3\n1,2,1,,4\n2,1,1,,5\n2,2,2,,4\n3,1,3,,2\n3,2,4,,1\n");
+  EXPECT_LE(run_program({"alliance", unrated, "--patient", "p", "--session", "s", "--alliance", "a",
+                         "--outcome", "y", "--therapist-alliance", "b"})
+                .status,
+            1);
+  const std::string three = file("three.csv", "p,s,a,y\n0,1,2,4\n0,2,3,2\n1,1,3,5\n");
+  EXPECT_LE(run_program({"alliance", three, "--patient", "p", "--session", "s", "--alliance", "a",
+                         "--outcome", "y"})
+                .status,
+            1);
+}
+
 }  // namespace
 }  // namespace rapport

@@ -92,7 +92,7 @@ SurfaceBootstrap response_surface_bootstrap(const VectorView& outcome, const Vec
                                             const SurfaceBootstrapOptions& options = {});
 
 /// The mean of all values of x and y on the rows that have both: the centre for scales without a
-/// natural midpoint.
+/// natural midpoint. Throws DataError if there is no such row.
 [[nodiscard]] double pooled_mean(const VectorView& x, const VectorView& y);
 
 /// Where truth and bias are centred.

@@ -87,6 +87,8 @@ struct Design {
   std::vector<Index> rows;               ///< rows of the table that are used, ascending
   Index n_omitted = 0;                   ///< rows left out for a missing value
   ModelFrame frame = {};                 ///< empty for a design made by hand
+  Eigen::MatrixXd fixed_triangle = {};   ///< of a design without its rows: the upper triangular R
+                                         ///< with R'R = X'X; else empty
 };
 
 /// What the response has to be.

@@ -71,7 +71,7 @@ class FixedInference {
   /// `weights` has p values, for the columns in FixedEffects::terms.
   [[nodiscard]] ContrastEstimate contrast(const VectorView& weights, double null = 0) const;
   /// `contrasts` is ℓ × p; rows that depend on others are left out, and the numerator df counts the
-  /// rest.
+  /// rest: 0, with statistic and p-value NaN, where there is no row.
   [[nodiscard]] ContrastTest test(const MatrixView& contrasts) const;
 
  private:
