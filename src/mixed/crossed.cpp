@@ -1,9 +1,6 @@
 #include "crossed.hpp"
 
-#include <Eigen/Cholesky>
-
 #include "crossed_solve.hpp"
-#include "dense.hpp"
 #include "node.hpp"
 #include <algorithm>
 #include <cmath>
@@ -18,195 +15,41 @@ using Supernode = SupernodalPattern::Supernode;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-/// Leaves whose rows are written out together where they meet most of the root.
-constexpr Index leaf_chunk = 256;
-
 std::vector<MatrixXd> transposed(const std::vector<MatrixXd>& matrices) {
   std::vector<MatrixXd> result;
   for (const MatrixXd& matrix : matrices) result.emplace_back(matrix.transpose());
   return result;
 }
 
-/// Where each row of a panel stands in it.
-void number_rows(const SupernodalPattern& pattern, const Supernode& s,
-                 std::vector<std::int32_t>& local) {
-  const std::int32_t* rows = pattern.rows(s);
-  for (Index i = 0; i < s.n_rows; ++i)
-    local[static_cast<std::size_t>(rows[i])] = static_cast<std::int32_t>(i);
-}
-
 }  // namespace
-
-// ---- Leaves ----
-
-CrossedCrossProducts::Leaves CrossedCrossProducts::whiten(const MatrixXd& factor) const {
-  const Index q = leaf_size_;
-  Leaves leaves{0, leaf_r_, leaf_c_, leaf_fixed_};
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    const Index first = layout_->first[at(leaf)];
-    auto c = leaves.c.middleCols(first, layout_->first[at(leaf + 1)] - first);
-    if (q == 1) {
-      const double scaled = leaf_r_(0, leaf) * factor(0, 0);
-      const double root = 1 / std::sqrt(1 + scaled * scaled);
-      leaves.log_determinant -= 2 * std::log(root);
-      leaves.r(0, leaf) *= root;
-      leaves.fixed.col(leaf) *= root;
-      c *= root;
-      continue;
-    }
-    auto r = leaves.r.middleCols(leaf * q, q);
-    auto fixed = leaves.fixed.middleCols(leaf * q, q);
-    const MatrixXd scaled = r * factor;
-    MatrixXd m = MatrixXd::Identity(q, q);
-    m.noalias() += scaled * scaled.transpose();
-    const Eigen::LLT<MatrixXd> llt(m);
-    leaves.log_determinant += 2 * llt.matrixLLT().diagonal().array().log().sum();
-    llt.matrixL().solveInPlace(r);
-    llt.matrixL().solveInPlace(c);
-    llt.matrixU().solveInPlace<Eigen::OnTheRight>(fixed);
-  }
-  return leaves;
-}
-
-bool CrossedCrossProducts::leaves_meet_most() const {
-  constexpr double most = 0.25;
-  return layout_->root.supernodes().size() == 1 &&
-         static_cast<double>(layout_->met.size()) >
-             most * static_cast<double>(n_leaves()) * static_cast<double>(layout_->root.columns());
-}
-
-MatrixXd CrossedCrossProducts::spread_rows(const MatrixXd& values, Index first, Index count) const {
-  const Index q = values.rows();
-  MatrixXd rows = MatrixXd::Zero(q * count, layout_->root.columns());
-  for (Index leaf = 0; leaf < count; ++leaf)
-    for (Index e = layout_->first[at(first + leaf)]; e < layout_->first[at(first + leaf + 1)]; ++e)
-      rows.block(leaf * q, layout_->met[at(e)], q, 1) = values.col(e);
-  return rows;
-}
-
-void CrossedCrossProducts::add_leaf_products(const MatrixXd& left, const MatrixXd& right,
-                                             double scale, SupernodalMatrix& matrix) const {
-  const Index q = left.rows();
-  if (leaves_meet_most()) {
-    auto panel = matrix.panel(layout_->root.supernodes().front());
-    for (Index leaf = 0; leaf < n_leaves(); leaf += leaf_chunk) {
-      const Index count = std::min(leaf_chunk, n_leaves() - leaf);
-      const MatrixXd rows = spread_rows(left, leaf, count);
-      if (left.data() == right.data())
-        add_lower_gram(panel, scale, rows);
-      else
-        add_transposed_product(panel, scale, rows, spread_rows(right, leaf, count));
-    }
-    return;
-  }
-  const std::int32_t* met = layout_->met.data();
-  std::vector<std::int32_t> local(at(layout_->root.columns()));
-  for (const Supernode& s : layout_->root.supernodes()) {
-    number_rows(layout_->root, s, local);
-    for (Index j = 0; j < s.width; ++j) {
-      double* column = matrix.values().data() + s.values + j * s.n_rows;
-      const auto last = layout_->column_first[at(s.first + j + 1)];
-      for (Index e = layout_->column_first[at(s.first + j)]; e < last; ++e) {
-        const Entry& entry = layout_->entries[at(e)];
-        const Index end = layout_->first[static_cast<std::size_t>(entry.leaf) + 1];
-        const double* own = right.col(entry.place).data();
-        if (q == 1) {
-          const double factor = scale * own[0];
-          const double* values = left.data();
-          for (Index i = entry.place; i < end; ++i)
-            column[local[static_cast<std::size_t>(met[i])]] += factor * values[i];
-          continue;
-        }
-        for (Index i = entry.place; i < end; ++i) {
-          const double* other = left.col(i).data();
-          double sum = 0;
-          for (Index k = 0; k < q; ++k) sum += other[k] * own[k];
-          column[local[static_cast<std::size_t>(met[i])]] += scale * sum;
-        }
-      }
-    }
-  }
-}
-
-MatrixXd CrossedCrossProducts::leaf_forms(const MatrixXd& b, const SupernodalMatrix& matrix) const {
-  const Index q = b.rows();
-  MatrixXd forms = MatrixXd::Zero(q, q * n_leaves());
-  if (leaves_meet_most()) {
-    const auto panel = matrix.panel(layout_->root.supernodes().front());
-    for (Index leaf = 0; leaf < n_leaves(); leaf += leaf_chunk) {
-      const Index count = std::min(leaf_chunk, n_leaves() - leaf);
-      const MatrixXd rows = spread_rows(b, leaf, count);
-      MatrixXd product = MatrixXd::Zero(rows.rows(), rows.cols());
-      add_product(product, 1, rows, panel);
-      for (Index i = 0; i < count; ++i)
-        forms.middleCols((leaf + i) * q, q).noalias() =
-            rows.middleRows(i * q, q) * product.middleRows(i * q, q).transpose();
-    }
-    return forms;
-  }
-  const std::int32_t* met = layout_->met.data();
-  std::vector<std::int32_t> local(at(layout_->root.columns()));
-  VectorXd sum(q);
-  for (const Supernode& s : layout_->root.supernodes()) {
-    number_rows(layout_->root, s, local);
-    for (Index j = 0; j < s.width; ++j) {
-      const double* column = matrix.values().data() + s.values + j * s.n_rows;
-      const auto last = layout_->column_first[at(s.first + j + 1)];
-      for (Index e = layout_->column_first[at(s.first + j)]; e < last; ++e) {
-        const Entry& entry = layout_->entries[at(e)];
-        const Index end = layout_->first[static_cast<std::size_t>(entry.leaf) + 1];
-        // Half of the diagonal: each form is completed by its transpose.
-        if (q == 1) {
-          const double* values = b.data();
-          double total = 0.5 * column[j] * values[entry.place];
-          for (Index i = entry.place + 1; i < end; ++i)
-            total += column[local[static_cast<std::size_t>(met[i])]] * values[i];
-          forms(0, entry.leaf) += 2 * total * values[entry.place];
-          continue;
-        }
-        sum = 0.5 * column[j] * b.col(entry.place);
-        for (Index i = entry.place + 1; i < end; ++i)
-          sum += column[local[static_cast<std::size_t>(met[i])]] * b.col(i);
-        auto form = forms.middleCols(entry.leaf * q, q);
-        form += sum * b.col(entry.place).transpose();
-        form += b.col(entry.place) * sum.transpose();
-      }
-    }
-  }
-  return forms;
-}
-
-void CrossedCrossProducts::scale_entries(const std::vector<MatrixXd>& blocks,
-                                         MatrixXd& entries) const {
-  // The columns of one group of the root stand side by side.
-  for (Index e = 0; e < entries.cols();) {
-    const auto level = static_cast<std::size_t>(
-        layout_->column_level[static_cast<std::size_t>(layout_->met[at(e)])]);
-    const Index size = layout_->levels[level].size;
-    if (size == 1) {
-      entries.col(e) *= blocks[level + 1](0, 0);
-    } else {
-      auto block = entries.middleCols(e, size);
-      block = (block * blocks[level + 1]).eval();
-    }
-    e += size;
-  }
-}
 
 // ---- Root ----
 
+/// True if a level of the root has several effects.
+bool CrossedCrossProducts::has_vectors() const {
+  return std::any_of(layout_->levels.begin(), layout_->levels.end(),
+                     [](const RootLevel& level) { return level.size > 1; });
+}
+
+VectorXd CrossedCrossProducts::column_scales(const std::vector<MatrixXd>& blocks) const {
+  VectorXd scales = VectorXd::Ones(layout_->root.columns());
+  for (Index column = 0; column < scales.size(); ++column) {
+    const auto level = static_cast<std::size_t>(layout_->column_level[at(column)]);
+    if (layout_->levels[level].size == 1) scales[column] = blocks[level + 1](0, 0);
+  }
+  return scales;
+}
+
 void CrossedCrossProducts::scale_rows(const std::vector<MatrixXd>& blocks,
                                       Eigen::Ref<MatrixXd> rows) const {
+  const VectorXd scales = column_scales(blocks);
+  rows.array().colwise() *= scales.array();
   for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
     const RootLevel& level = layout_->levels[l];
-    const MatrixXd& block = blocks[l + 1];
+    if (level.size == 1) continue;
     for (const Index first : level.column) {
-      if (level.size == 1) {
-        rows.row(first) *= block(0, 0);
-        continue;
-      }
       auto own = rows.middleRows(first, level.size);
-      own = (block.transpose() * own).eval();
+      own = (blocks[l + 1].transpose() * own).eval();
     }
   }
 }
@@ -216,22 +59,15 @@ void CrossedCrossProducts::scale_root(const std::vector<MatrixXd>& blocks,
   const auto level_at = [&](std::int32_t column) {
     return static_cast<std::size_t>(layout_->column_level[static_cast<std::size_t>(column)]);
   };
-  VectorXd scale;  // of rows of levels with one effect
+  const VectorXd scales = column_scales(blocks);
   for (const Supernode& s : layout_->root.supernodes()) {
     auto panel = matrix.panel(s);
     const std::int32_t* rows = layout_->root.rows(s);
-    scale.setOnes(s.n_rows);
-    bool vectors = false;
-    for (Index i = 0; i < s.n_rows; ++i) {
-      const std::size_t level = level_at(rows[i]);
-      if (layout_->levels[level].size == 1)
-        scale[i] = blocks[level + 1](0, 0);
-      else
-        vectors = true;
+    for (Index j = 0; j < s.width; ++j) {
+      double* column = panel.col(j).data();
+      for (Index i = j; i < s.n_rows; ++i) column[i] *= scales[s.first + j] * scales[rows[i]];
     }
-    for (Index j = 0; j < s.width; ++j)
-      panel.col(j).tail(s.n_rows - j).array() *= scale[j] * scale.tail(s.n_rows - j).array();
-    if (!vectors) continue;
+    if (!has_vectors()) continue;
     for (Index j = 0; j < s.n_rows; ++j) {
       const std::size_t level = level_at(rows[j]);
       const Index size = layout_->levels[level].size;
@@ -260,13 +96,7 @@ std::shared_ptr<CrossedCrossProducts::Solved> CrossedCrossProducts::solve(
   solved->gram = remainder_fixed_;
   solved->gram.noalias() += leaves.fixed * leaves.fixed.transpose();
   solved->log_determinant = leaves.log_determinant;
-  solved->half = remainder_cross_;
-  MatrixXd cross = MatrixXd::Zero(fixed_columns_, layout_->root.columns());
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      for (Index k = 0; k < leaf_size_; ++k)
-        cross.col(layout_->met[at(e)]) += leaves.c(k, e) * leaves.fixed.col(leaf * leaf_size_ + k);
-  solved->half += cross.transpose();
+  solved->half = remainder_cross_ + to_root(leaves.fixed, leaves.c).transpose();
   scale_rows(factors, solved->half);
 
   SupernodalMatrix& lower = solved->lower;
@@ -324,12 +154,12 @@ std::vector<LevelEffects> CrossedCrossProducts::effects(const std::vector<Matrix
   std::vector<LevelEffects> result(factors.size());
   result.front().mean.resize(n_leaves(), q);
   result.front().covariance.resize(n_leaves() * q, q);
+  const MatrixXd predicted = to_leaves(mean.transpose(), b);
   const MatrixXd psi = factors.front() * factors.front().transpose();
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    VectorXd residual = leaves.r.middleCols(leaf * q, q).transpose() *
-                        (leaves.fixed.middleCols(leaf * q, q).transpose() * combination);
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      residual -= mean(layout_->met[at(e)], 0) * b.col(e);
+    const VectorXd residual = leaves.r.middleCols(leaf * q, q).transpose() *
+                                  (leaves.fixed.middleCols(leaf * q, q).transpose() * combination) -
+                              predicted.middleCols(leaf * q, q).transpose();
     result.front().mean.row(leaf) = (psi * residual).transpose();
     result.front().covariance.middleRows(leaf * q, q) =
         node_covariance(leaf_r_.middleCols(leaf * q, q), factors.front()) +

@@ -9,6 +9,8 @@
 
 namespace rapport {
 
+struct IndexLists;
+
 /// Cross-products of levels that are not all nested.
 ///
 /// The level with most groups, the leaves, is eliminated group by group, as in NestedCrossProducts:
@@ -28,6 +30,9 @@ class CrossedCrossProducts final : public CrossProducts {
                                             const WeightedGram& at,
                                             const Eigen::MatrixXd& trace_factor,
                                             const Eigen::VectorXd& data_vector) const override;
+  [[nodiscard]] GramDerivatives rough_derivatives(
+      const std::vector<Eigen::MatrixXd>& factors, const WeightedGram& at,
+      const Eigen::MatrixXd& trace_factor, const Eigen::VectorXd& data_vector) const override;
   [[nodiscard]] GramJet jet(const std::vector<Eigen::MatrixXd>& factors) const override;
   [[nodiscard]] std::vector<LevelEffects> effects(
       const std::vector<Eigen::MatrixXd>& factors,
@@ -54,6 +59,7 @@ class CrossedCrossProducts final : public CrossProducts {
   struct Layout {
     std::vector<RootLevel> levels;
     SupernodalPattern root;
+    bool root_in_order;  ///< one supernode, its columns those of one level after the other
     std::vector<std::int32_t> column_level;  ///< of each column of the root
     std::vector<Index> first;                ///< of each leaf, in `met`; leaves + 1
     std::vector<std::int32_t> met;           ///< columns of the root, ascending within a leaf
@@ -71,13 +77,28 @@ class CrossedCrossProducts final : public CrossProducts {
   CrossedCrossProducts(const CrossedCrossProducts&) = default;
 
   // Compression.
-  [[nodiscard]] static std::shared_ptr<const Layout> make_layout(const ModelColumns& columns);
-  void compress(const ModelColumns& columns);
-  void compress_leaf(const ModelColumns& columns, Index leaf, const std::vector<Index>& rows);
+  struct Compression;
+  CrossedCrossProducts(const ModelColumns& columns, CovarianceStructure structure,
+                       const IndexLists& leaf_rows);
+  [[nodiscard]] static std::shared_ptr<const Layout> make_layout(const ModelColumns& columns,
+                                                                 const IndexLists& leaf_rows);
+  static void list_entries(const IndexLists& meeting, const std::vector<Index>& sizes,
+                           Layout& layout);
+  void compress(const ModelColumns& columns, const IndexLists& leaf_rows);
+  void compress_leaf(const ModelColumns& columns, Index leaf, const std::int32_t* rows,
+                     Index n_rows, Compression& work);
+  void factor_leaf(Index leaf, Eigen::MatrixXd& own);
+  void add_root_row(const ModelColumns& columns, Index row, Index i, Compression& work);
 
   // The leaves and the root.
   [[nodiscard]] Index n_leaves() const { return layout_->n_leaves(); }
   [[nodiscard]] Leaves whiten(const Eigen::MatrixXd& factor) const;
+  /// From a column a leaf's effect to one a column of the root: from · B for the leaves' entries b.
+  [[nodiscard]] Eigen::MatrixXd to_root(const Eigen::MatrixXd& from,
+                                        const Eigen::MatrixXd& b) const;
+  /// from · B'.
+  [[nodiscard]] Eigen::MatrixXd to_leaves(const Eigen::MatrixXd& from,
+                                          const Eigen::MatrixXd& b) const;
   /// True if the root is one block and a leaf meets so much of it that dense products are faster.
   [[nodiscard]] bool leaves_meet_most() const;
   /// The entries of some leaves as rows: q·count × root.
@@ -90,6 +111,9 @@ class CrossedCrossProducts final : public CrossProducts {
   /// b N b' of every leaf for a symmetric N, side by side: q × q·leaves.
   [[nodiscard]] Eigen::MatrixXd leaf_forms(const Eigen::MatrixXd& b,
                                            const SupernodalMatrix& matrix) const;
+  [[nodiscard]] bool has_vectors() const;
+  /// The block of each column's level where it is a number, else 1.
+  [[nodiscard]] Eigen::VectorXd column_scales(const std::vector<Eigen::MatrixXd>& blocks) const;
   /// matrix := T'·matrix·T for a block-diagonal T, one block a group; a block for each level, those
   /// of the root from 1.
   void scale_root(const std::vector<Eigen::MatrixXd>& blocks, SupernodalMatrix& matrix) const;
@@ -101,14 +125,22 @@ class CrossedCrossProducts final : public CrossProducts {
   [[nodiscard]] std::shared_ptr<Solved> solve(const std::vector<Eigen::MatrixXd>& factors) const;
 
   // Derivatives.
+  [[nodiscard]] GramDerivatives contracted_derivatives(const std::vector<Eigen::MatrixXd>& factors,
+                                                       const WeightedGram& at,
+                                                       const Eigen::MatrixXd& trace_factor,
+                                                       const Eigen::VectorXd& data_vector,
+                                                       bool rough) const;
+  /// `rough`: traces of the root's inverse are estimated.
   [[nodiscard]] SecondOrder second_order(const std::vector<Eigen::MatrixXd>& factors,
-                                         const WeightedGram& at,
-                                         const Eigen::MatrixXd& projection) const;
+                                         const WeightedGram& at, const Eigen::MatrixXd& projection,
+                                         bool rough) const;
   [[nodiscard]] Sweep prepare_sweep(const std::vector<Eigen::MatrixXd>& factors,
-                                    const WeightedGram& known,
-                                    const Eigen::MatrixXd& projection) const;
+                                    const WeightedGram& known, const Eigen::MatrixXd& projection,
+                                    bool rough) const;
   void add_leaf_terms(const Sweep& sweep, std::vector<Eigen::MatrixXd>& moves,
                       SecondOrder& result) const;
+  void add_vector_terms(const Sweep& sweep, Index k, const Eigen::MatrixXd& projected,
+                        Eigen::MatrixXd& move, SecondOrder& result) const;
   void add_root_terms(const Sweep& sweep, std::vector<Eigen::MatrixXd>& moves,
                       SecondOrder& result) const;
   [[nodiscard]] SecondOrder second_order_at_zero(const Eigen::MatrixXd& projection) const;
@@ -120,12 +152,14 @@ class CrossedCrossProducts final : public CrossProducts {
   void draw_remainder(const Eigen::VectorXd& effects, const Eigen::VectorXd& coefficients,
                       double sigma, RandomStream& stream);
 
-  // tr(V⁻¹V_kV⁻¹V_l).
+  // tr(V⁻¹V_k), estimated, and tr(V⁻¹V_kV⁻¹V_l).
   [[nodiscard]] bool has_dense_root() const;
-  [[nodiscard]] Eigen::MatrixXd information(const Sweep& sweep) const;
+  [[nodiscard]] bool has_costly_inverse() const;
   [[nodiscard]] Eigen::MatrixXd dense_information(const Sweep& sweep) const;
   [[nodiscard]] double own_trace(const Sweep& sweep, Index k, Index l) const;
-  [[nodiscard]] Eigen::MatrixXd estimated_information(const Sweep& sweep) const;
+  [[nodiscard]] Eigen::MatrixXd estimated_information(const Sweep& sweep,
+                                                      const Probes& probes) const;
+  [[nodiscard]] Eigen::VectorXd estimated_traces(const Probes& probes) const;
   [[nodiscard]] Probes make_probes(const Sweep& sweep) const;
   [[nodiscard]] double probe_sum(const Sweep& sweep, const Probes& probes, Index k, Index l) const;
   [[nodiscard]] double scalar_probe_sum(const Sweep& sweep, const Probes& probes, Index target,

@@ -1,6 +1,7 @@
 #include <rapport/base/error.hpp>
 
 #include "crossed.hpp"
+#include "index_lists.hpp"
 #include "node.hpp"
 #include <algorithm>
 #include <bit>
@@ -23,41 +24,28 @@ double internal_value(const ModelColumns& columns, const ModelColumn& source, In
   return columns.root_weight.size() == 0 ? scaled : scaled * columns.root_weight[row];
 }
 
-/// Rows sorted by group: those of group g from begin[g] to begin[g + 1].
-struct SortedRows {
-  std::vector<Index> rows;
-  std::vector<Index> begin;
+/// The rows of each leaf.
+IndexLists rows_of(const GroupingLevel& level) {
+  return lists_by_item(level.n_groups, [&](const auto& use) {
+    std::int32_t row = 0;
+    for (const std::int32_t group : level.group) use(row++, group);
+  });
+}
 
-  explicit SortedRows(const GroupingLevel& level)
-      : rows(level.group.size()), begin(at(level.n_groups + 1), 0) {
-    for (const std::int32_t g : level.group) ++begin[static_cast<std::size_t>(g) + 1];
-    std::partial_sum(begin.begin(), begin.end(), begin.begin());
-    std::vector<Index> next(begin.begin(), begin.end() - 1);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      rows[at(next[static_cast<std::size_t>(level.group[i])]++)] = static_cast<Index>(i);
-  }
-};
-
-/// The nodes (groups of the root's levels) that each leaf meets, ascending.
-struct MetNodes {
-  std::vector<Index> begin = {0};
-  std::vector<std::int32_t> nodes;
-};
-
-MetNodes find_met(const ModelColumns& columns, const std::vector<Index>& first_node, Index nodes) {
-  MetNodes met;
-  const SortedRows sorted(columns.levels.front());
+/// The nodes (groups of the root's levels) that each leaf meets.
+IndexLists find_met(const ModelColumns& columns, const IndexLists& leaf_rows,
+                    const std::vector<Index>& first_node, Index nodes) {
+  IndexLists met;
   std::vector<Index> seen(at(nodes), -1);
   for (Index leaf = 0; leaf < columns.levels.front().n_groups; ++leaf) {
-    for (Index i = sorted.begin[at(leaf)]; i < sorted.begin[at(leaf + 1)]; ++i)
+    for (Index i = leaf_rows.begin[at(leaf)]; i < leaf_rows.begin[at(leaf + 1)]; ++i)
       for (std::size_t l = 0; l < first_node.size(); ++l) {
-        const Index node = first_node[l] + columns.levels[l + 1].group[at(sorted.rows[at(i)])];
+        const Index node = first_node[l] + columns.levels[l + 1].group[at(leaf_rows.items[at(i)])];
         if (seen[at(node)] == leaf) continue;
         seen[at(node)] = leaf;
-        met.nodes.push_back(static_cast<std::int32_t>(node));
+        met.items.push_back(static_cast<std::int32_t>(node));
       }
-    std::sort(met.nodes.begin() + met.begin.back(), met.nodes.end());
-    met.begin.push_back(static_cast<Index>(met.nodes.size()));
+    met.begin.push_back(static_cast<Index>(met.items.size()));
   }
   return met;
 }
@@ -88,27 +76,20 @@ class BitSet {
   std::vector<std::uint64_t> filled_;
 };
 
-/// Nodes that one leaf meets are neighbours; none if there are more than `most` pairs.
-std::optional<LowerGraph> neighbours_of(const MetNodes& met, Index nodes, double most) {
-  // Where each node stands in the leaves' lists.
-  std::vector<Index> begin(at(nodes + 1), 0);
-  for (const std::int32_t node : met.nodes) ++begin[static_cast<std::size_t>(node) + 1];
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  std::vector<Index> next(begin.begin(), begin.end() - 1);
-  struct Stand {
-    Index first;
-    Index end;
-  };
-  std::vector<Stand> stands(met.nodes.size());
-  for (std::size_t leaf = 0; leaf + 1 < met.begin.size(); ++leaf)
-    for (Index e = met.begin[leaf]; e < met.begin[leaf + 1]; ++e)
-      stands[at(next[static_cast<std::size_t>(met.nodes[at(e)])]++)] = {e + 1, met.begin[leaf + 1]};
+/// Nodes that one leaf meets are neighbours; none if there are more than `most` pairs. `meeting`:
+/// the leaves that meet each node.
+std::optional<LowerGraph> neighbours_of(const IndexLists& meeting, Index leaves, double most) {
+  const Index nodes = meeting.size();
+  const IndexLists met = transposed(meeting, leaves);  // ascending within a leaf
+  std::vector<Index> next(met.begin.begin(), met.begin.end() - 1);
   LowerGraph graph;
   graph.begin = {0};
   BitSet seen(nodes);
   for (Index node = 0; node < nodes; ++node) {
-    for (Index i = begin[at(node)]; i < begin[at(node + 1)]; ++i)
-      for (Index e = stands[at(i)].first; e < stands[at(i)].end; ++e) seen.insert(met.nodes[at(e)]);
+    for (Index i = meeting.begin[at(node)]; i < meeting.begin[at(node + 1)]; ++i) {
+      const auto leaf = static_cast<std::size_t>(meeting.items[at(i)]);
+      for (Index e = ++next[leaf]; e < met.begin[leaf + 1]; ++e) seen.insert(met.items[at(e)]);
+    }
     seen.move_to(graph.neighbours);
     graph.begin.push_back(static_cast<Index>(graph.neighbours.size()));
     if (static_cast<double>(graph.neighbours.size()) > most) return std::nullopt;
@@ -116,13 +97,14 @@ std::optional<LowerGraph> neighbours_of(const MetNodes& met, Index nodes, double
   return graph;
 }
 
-SupernodalPattern pattern_of(const MetNodes& met, const std::vector<Index>& sizes) {
+SupernodalPattern pattern_of(const IndexLists& meeting, Index leaves,
+                             const std::vector<Index>& sizes) {
   const auto nodes = static_cast<Index>(sizes.size());
   constexpr double most = 2e8;  // pairs of a sparse root; one of more is refused for its size
   const double pairs = 0.5 * static_cast<double>(nodes) * static_cast<double>(nodes);
   if (std::accumulate(sizes.begin(), sizes.end(), Index{0}) > SupernodalPattern::small)
     if (const auto graph =
-            neighbours_of(met, nodes, std::min(SupernodalPattern::filled * pairs, most)))
+            neighbours_of(meeting, leaves, std::min(SupernodalPattern::filled * pairs, most)))
       return {*graph, sizes};
   return SupernodalPattern(sizes);
 }
@@ -144,8 +126,37 @@ void require_memory(const SupernodalPattern& root) {
 
 }  // namespace
 
+/// The columns that leaves meet, and where, from the leaves that meet each node.
+void CrossedCrossProducts::list_entries(const IndexLists& meeting, const std::vector<Index>& sizes,
+                                        Layout& layout) {
+  const auto n = static_cast<std::size_t>(layout.root.columns());
+  std::vector<std::size_t> node_at(n, sizes.size());  // in the order of their columns
+  for (std::size_t node = 0; node < sizes.size(); ++node) {
+    node_at[at(layout.root.first_column(static_cast<Index>(node)))] = node;
+    for (Index i = meeting.begin[node]; i < meeting.begin[node + 1]; ++i)
+      layout.first[static_cast<std::size_t>(meeting.items[at(i)]) + 1] += sizes[node];
+  }
+  std::partial_sum(layout.first.begin(), layout.first.end(), layout.first.begin());
+  layout.met.resize(at(layout.first.back()));
+  layout.entries.reserve(layout.met.size());
+  layout.column_first = {0};
+  std::vector<Index> next(layout.first.begin(), layout.first.end() - 1);
+  for (std::size_t column = 0; column < n;) {
+    const std::size_t node = node_at[column];
+    for (Index j = 0; j < sizes[node]; ++j, ++column) {
+      for (Index i = meeting.begin[node]; i < meeting.begin[node + 1]; ++i) {
+        const std::int32_t leaf = meeting.items[at(i)];
+        const Index place = next[static_cast<std::size_t>(leaf)]++;
+        layout.met[at(place)] = static_cast<std::int32_t>(column);
+        layout.entries.push_back({place, leaf});
+      }
+      layout.column_first.push_back(static_cast<Index>(layout.entries.size()));
+    }
+  }
+}
+
 std::shared_ptr<const CrossedCrossProducts::Layout> CrossedCrossProducts::make_layout(
-    const ModelColumns& columns) {
+    const ModelColumns& columns, const IndexLists& leaf_rows) {
   auto layout = std::make_shared<Layout>();
   std::vector<Index> first_node;
   std::vector<Index> sizes;
@@ -155,120 +166,140 @@ std::shared_ptr<const CrossedCrossProducts::Layout> CrossedCrossProducts::make_l
     sizes.insert(sizes.end(), at(columns.levels[l].n_groups), size);
     layout->levels.push_back({size, columns.levels[l].n_groups, {}});
   }
-  const MetNodes met = find_met(columns, first_node, static_cast<Index>(sizes.size()));
-  layout->root = pattern_of(met, sizes);
+  const Index leaves = columns.levels.front().n_groups;
+  const IndexLists meeting =
+      transposed(find_met(columns, leaf_rows, first_node, static_cast<Index>(sizes.size())),
+                 static_cast<Index>(sizes.size()));
+  layout->root = pattern_of(meeting, leaves, sizes);
   require_memory(layout->root);
 
   const Index n = layout->root.columns();
   layout->column_level.resize(at(n));
+  layout->root_in_order = layout->root.supernodes().size() == 1;
   for (std::size_t l = 0; l < layout->levels.size(); ++l)
     for (Index g = 0; g < layout->levels[l].n_groups; ++g) {
       const Index column = layout->root.first_column(first_node[l] + g);
+      layout->root_in_order =
+          layout->root_in_order && (g == 0 || column > layout->levels[l].column.back());
       layout->levels[l].column.push_back(column);
       std::fill_n(layout->column_level.begin() + column, layout->levels[l].size,
                   static_cast<std::int32_t>(l));
     }
-  layout->first = {0};
-  layout->column_first.assign(at(n + 1), 0);
-  for (std::size_t leaf = 0; leaf + 1 < met.begin.size(); ++leaf) {
-    for (Index e = met.begin[leaf]; e < met.begin[leaf + 1]; ++e) {
-      const auto node = static_cast<std::size_t>(met.nodes[at(e)]);
-      for (Index j = 0; j < sizes[node]; ++j)
-        layout->met.push_back(
-            static_cast<std::int32_t>(layout->root.first_column(static_cast<Index>(node)) + j));
-    }
-    std::sort(layout->met.begin() + layout->first.back(), layout->met.end());
-    layout->first.push_back(static_cast<Index>(layout->met.size()));
-  }
-  for (const std::int32_t column : layout->met)
-    ++layout->column_first[static_cast<std::size_t>(column) + 1];
-  std::partial_sum(layout->column_first.begin(), layout->column_first.end(),
-                   layout->column_first.begin());
-  layout->entries.resize(layout->met.size());
-  std::vector<Index> next(layout->column_first.begin(), layout->column_first.end() - 1);
-  for (std::size_t leaf = 0; leaf + 1 < layout->first.size(); ++leaf)
-    for (Index e = layout->first[leaf]; e < layout->first[leaf + 1]; ++e)
-      layout->entries[at(next[static_cast<std::size_t>(layout->met[at(e)])]++)] = {
-          e, static_cast<std::int32_t>(leaf)};
+  layout->first.assign(at(leaves + 1), 0);
+  list_entries(meeting, sizes, *layout);
   return layout;
 }
 
 CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
                                            CovarianceStructure structure)
+    : CrossedCrossProducts(columns, std::move(structure), rows_of(columns.levels.front())) {}
+
+CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
+                                           CovarianceStructure structure,
+                                           const IndexLists& leaf_rows)
     : structure_(std::move(structure)),
       fixed_columns_(static_cast<Index>(columns.fixed.size())),
       leaf_size_(static_cast<Index>(columns.levels.front().columns.size())),
-      layout_(make_layout(columns)),
+      layout_(make_layout(columns, leaf_rows)),
       leaf_r_(MatrixXd::Zero(leaf_size_, leaf_size_ * n_leaves())),
       leaf_c_(MatrixXd::Zero(leaf_size_, static_cast<Index>(layout_->met.size()))),
       leaf_fixed_(MatrixXd::Zero(fixed_columns_, leaf_size_ * n_leaves())),
       remainder_(layout_->root),
-      remainder_cross_(MatrixXd::Zero(layout_->root.columns(), fixed_columns_)),
       remainder_fixed_(MatrixXd::Zero(fixed_columns_, fixed_columns_)) {
-  compress(columns);
+  compress(columns, leaf_rows);
 }
 
-void CrossedCrossProducts::compress(const ModelColumns& columns) {
-  const SortedRows sorted(columns.levels.front());
-  std::vector<Index> rows;
+/// What the rows of a leaf hold, and what they add to.
+struct CrossedCrossProducts::Compression {
+  MatrixXd own;               ///< rows × (q + M) of the leaf's Z and [X y]
+  MatrixXd fixed;             ///< M × rows
+  MatrixXd cross;             ///< M × root: W'Z
+  std::vector<Index> place;   ///< of each column of the root among the leaf's entries
+  std::vector<Index> column;  ///< of the root in a row, with its value
+  std::vector<double> value;
+};
+
+void CrossedCrossProducts::compress(const ModelColumns& columns, const IndexLists& leaf_rows) {
+  Compression work;
+  work.cross = MatrixXd::Zero(fixed_columns_, layout_->root.columns());
+  work.place.resize(at(layout_->root.columns()));
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    rows.assign(sorted.rows.begin() + sorted.begin[at(leaf)],
-                sorted.rows.begin() + sorted.begin[at(leaf + 1)]);
-    compress_leaf(columns, leaf, rows);
+    const Index begin = leaf_rows.begin[at(leaf)];
+    compress_leaf(columns, leaf, leaf_rows.items.data() + begin,
+                  leaf_rows.begin[at(leaf + 1)] - begin, work);
   }
   add_leaf_products(leaf_c_, leaf_c_, -1, remainder_);
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      remainder_cross_.row(layout_->met[at(e)]).transpose() -=
-          leaf_fixed_.middleCols(leaf * leaf_size_, leaf_size_) * leaf_c_.col(e);
+  remainder_cross_ = (work.cross - to_root(leaf_fixed_, leaf_c_)).transpose();
+  remainder_fixed_.triangularView<Eigen::StrictlyUpper>() = remainder_fixed_.transpose();
 }
 
 /// A row has few columns of the root: its products are added as they are, and those of C taken
 /// away later. X and y are left with residuals.
 void CrossedCrossProducts::compress_leaf(const ModelColumns& columns, Index leaf,
-                                         const std::vector<Index>& rows) {
+                                         const std::int32_t* rows, Index n_rows,
+                                         Compression& work) {
   const Index q = leaf_size_;
   const Index m = fixed_columns_;
-  const auto n_rows = static_cast<Index>(rows.size());
-  MatrixXd own(n_rows, q + m);
+  work.own.resize(n_rows, q + m);
   for (Index j = 0; j < q + m; ++j) {
     const ModelColumn& source =
         j < q ? columns.levels.front().columns[at(j)] : columns.fixed[at(j - q)];
-    for (Index i = 0; i < n_rows; ++i) own(i, j) = internal_value(columns, source, rows[at(i)]);
+    double* to = work.own.data() + j * n_rows;
+    for (Index i = 0; i < n_rows; ++i) to[i] = internal_value(columns, source, rows[i]);
   }
-  const MatrixXd fixed = own.rightCols(m).transpose();
+  work.fixed = work.own.rightCols(m).transpose();
+  factor_leaf(leaf, work.own);
+  for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
+    work.place[at(layout_->met[at(e)])] = e;
+  for (Index i = 0; i < n_rows; ++i) add_root_row(columns, rows[i], i, work);
+}
+
+/// R and C of a leaf; `own` is left with residuals.
+void CrossedCrossProducts::factor_leaf(Index leaf, MatrixXd& own) {
+  const Index q = leaf_size_;
+  const Index m = fixed_columns_;
+  const Index n = own.rows();
   const GroupFactor factor = factor_group(own, q);
   leaf_r_.middleCols(leaf * q, q) = factor.r;
   leaf_fixed_.middleCols(leaf * q, q) = factor.c.transpose();
-  residual_rows_ += n_rows - (factor.r.diagonal().array() != 0).count();
-  remainder_fixed_.noalias() += own.rightCols(m).transpose() * own.rightCols(m);
-
-  const auto met_begin = layout_->met.begin() + layout_->first[at(leaf)];
-  const auto met_end = layout_->met.begin() + layout_->first[at(leaf + 1)];
-  std::vector<Index> column;
-  std::vector<double> value;
-  for (Index i = 0; i < n_rows; ++i) {
-    const Index row = rows[at(i)];
-    column.clear();
-    value.clear();
-    for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
-      const GroupingLevel& level = columns.levels[l + 1];
-      const Index first = layout_->levels[l].column[static_cast<std::size_t>(level.group[at(row)])];
-      const Index place = std::lower_bound(met_begin, met_end, static_cast<std::int32_t>(first)) -
-                          layout_->met.begin();
-      for (Index j = 0; j < layout_->levels[l].size; ++j) {
-        column.push_back(first + j);
-        value.push_back(internal_value(columns, level.columns[at(j)], row));
-        leaf_c_.col(place + j) += value.back() * own.row(i).head(q).transpose();
-        remainder_cross_.row(first + j).transpose() += value.back() * fixed.col(i);
-      }
+  residual_rows_ += n - (factor.r.diagonal().array() != 0).count();
+  for (Index j = 0; j < m; ++j)
+    for (Index k = j; k < m; ++k) {
+      const double* left = own.data() + (q + j) * n;
+      const double* right = own.data() + (q + k) * n;
+      double sum = 0;
+      for (Index i = 0; i < n; ++i) sum += left[i] * right[i];
+      remainder_fixed_(k, j) += sum;
     }
-    for (std::size_t a = 0; a < value.size(); ++a)
-      for (std::size_t b = 0; b <= a; ++b)
-        remainder_.values()[at(
-            layout_->root.place(std::max(column[a], column[b]), std::min(column[a], column[b])))] +=
-            value[a] * value[b];
+}
+
+/// Adds the products of a row's columns of the root; `i`: its place in the leaf.
+void CrossedCrossProducts::add_root_row(const ModelColumns& columns, Index row, Index i,
+                                        Compression& work) {
+  const Index q = leaf_size_;
+  const Index m = fixed_columns_;
+  const double* fixed = work.fixed.data() + i * m;
+  work.column.clear();
+  work.value.clear();
+  for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
+    const GroupingLevel& level = columns.levels[l + 1];
+    const Index first = layout_->levels[l].column[at(level.group[at(row)])];
+    const Index place = work.place[at(first)];
+    for (Index j = 0; j < layout_->levels[l].size; ++j) {
+      const double value = internal_value(columns, level.columns[at(j)], row);
+      work.column.push_back(first + j);
+      work.value.push_back(value);
+      double* c = leaf_c_.data() + (place + j) * q;
+      for (Index k = 0; k < q; ++k) c[k] += value * work.own(i, k);
+      double* cross = work.cross.data() + (first + j) * m;
+      for (Index k = 0; k < m; ++k) cross[k] += value * fixed[k];
+    }
   }
+  for (std::size_t a = 0; a < work.value.size(); ++a)
+    for (std::size_t b = 0; b <= a; ++b)
+      remainder_.values()[at(layout_->root.place(std::max(work.column[a], work.column[b]),
+                                                 std::min(work.column[a], work.column[b])))] +=
+          work.value[a] * work.value[b];
 }
 
 void CrossedCrossProducts::transform_effects(const std::vector<MatrixXd>& transforms) {
@@ -297,8 +328,12 @@ std::vector<MatrixXd> CrossedCrossProducts::mean_effect_grams() const {
     result.push_back(sum);
   }
   for (Index e = 0; e < leaf_c_.cols();) {
-    const auto level = static_cast<std::size_t>(
-        layout_->column_level[static_cast<std::size_t>(layout_->met[at(e)])]);
+    const auto level = static_cast<std::size_t>(layout_->column_level[at(layout_->met[at(e)])]);
+    if (leaf_size_ == 1 && layout_->levels[level].size == 1) {
+      result[level + 1](0, 0) += leaf_c_(0, e) * leaf_c_(0, e);
+      ++e;
+      continue;
+    }
     const auto block = leaf_c_.middleCols(e, layout_->levels[level].size);
     result[level + 1].noalias() += block.transpose() * block;
     e += layout_->levels[level].size;

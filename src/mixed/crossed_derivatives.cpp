@@ -44,8 +44,8 @@ MatrixXd times_blocks(const MatrixXd& rows, const MatrixXd& blocks, Index q, boo
 }  // namespace
 
 CrossedCrossProducts::Sweep CrossedCrossProducts::prepare_sweep(
-    const std::vector<MatrixXd>& factors, const WeightedGram& known,
-    const MatrixXd& projection) const {
+    const std::vector<MatrixXd>& factors, const WeightedGram& known, const MatrixXd& projection,
+    bool rough) const {
   const Index q = leaf_size_;
   std::vector<MatrixXd> usable = {factors.front()};
   for (std::size_t l = 1; l < factors.size(); ++l) usable.push_back(regular(factors[l]));
@@ -56,7 +56,7 @@ CrossedCrossProducts::Sweep CrossedCrossProducts::prepare_sweep(
               .back_factors = {},
               .units = {},
               .projection = projection,
-              .inverse = solved->lower.selected_inverse(),
+              .inverse = {},
               .predictor = solved->half,
               .leaf_a = MatrixXd(q, q * n_leaves()),
               .leaf_b = MatrixXd(q, leaf_c_.cols()),
@@ -84,9 +84,11 @@ CrossedCrossProducts::Sweep CrossedCrossProducts::prepare_sweep(
     sweep.leaf_b.middleCols(first, n).noalias() =
         r.transpose() * solved->leaves.c.middleCols(first, n);
   }
+  if (rough) return sweep;
+  sweep.inverse = solved->lower.selected_inverse();
   MatrixXd scaled_b = sweep.leaf_b;
   scale_entries(sweep.factors, scaled_b);
-  sweep.leaf_spread = leaf_forms(scaled_b, sweep.inverse);
+  sweep.leaf_spread = leaf_forms(scaled_b, *sweep.inverse);
   return sweep;
 }
 
@@ -98,38 +100,44 @@ void CrossedCrossProducts::add_leaf_terms(const Sweep& sweep, std::vector<Matrix
   // What remains of each leaf's B' once the root's effects are predicted.
   MatrixXd predictor = sweep.predictor;
   scale_rows(sweep.back_factors, predictor);
-  const MatrixXd prediction = predictor.transpose();
-  MatrixXd b = sweep.solved->leaves.fixed;
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
-    auto own = b.middleCols(leaf * q, q);
-    if (q == 1)
-      own *= sweep.solved->leaves.r(0, leaf);
-    else
-      own = (own * sweep.solved->leaves.r.middleCols(leaf * q, q)).eval();
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      for (Index k = 0; k < q; ++k)
-        own.col(k) -= sweep.leaf_b(k, e) * prediction.col(layout_->met[at(e)]);
-  }
+  MatrixXd b = -to_leaves(predictor.transpose(), sweep.leaf_b);
+  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
+    b.middleCols(leaf * q, q) += sweep.solved->leaves.fixed.middleCols(leaf * q, q)
+                                     .lazyProduct(sweep.solved->leaves.r.middleCols(leaf * q, q));
   const MatrixXd projected = sweep.projection.transpose() * b;
-  const MatrixXd a = sweep.leaf_a - sweep.leaf_spread;
+  const MatrixXd a = sweep.inverse ? MatrixXd(sweep.leaf_a - sweep.leaf_spread) : MatrixXd();
   std::vector<MatrixXd> sides;  // (E_kBP)', leaf by leaf
   for (Index k = 0; k < structure_.offset(1); ++k) {
     const CovarianceStructure::Coordinate& c = structure_.coordinates()[at(k)];
     const MatrixXd product = every(b, c.row, q) * every(b, c.column, q).transpose();
     const bool diagonal = c.row == c.column;
     result.gram[at(k)] -= diagonal ? product : MatrixXd(product + product.transpose());
-    result.log_determinant[k] += (diagonal ? 1 : 2) * every(a, c.column, q).row(c.row).sum();
+    if (sweep.inverse)
+      result.log_determinant[k] += (diagonal ? 1 : 2) * every(a, c.column, q).row(c.row).sum();
     sides.push_back(times_blocks(projected, sweep.units[at(k)], q, false));
-    MatrixXd move = MatrixXd::Zero(projected.rows(), layout_->root.columns());
-    for (Index leaf = 0; leaf < n_leaves(); ++leaf)
-      for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-        for (Index i = 0; i < q; ++i)
-          move.col(layout_->met[at(e)]) -= sweep.leaf_b(i, e) * sides.back().col(leaf * q + i);
-    moves[at(k)] = move.transpose();
+    moves[at(k)] = -to_root(sides.back(), sweep.leaf_b).transpose();
     scale_rows(sweep.factors, moves[at(k)]);
     const MatrixXd weighted = times_blocks(sides.back(), sweep.leaf_a, q, true);
     for (Index l = 0; l <= k; ++l)
       result.second_gram[at(k * n + l)] = weighted * sides[at(l)].transpose();
+  }
+}
+
+/// What one coordinate of a level of several effects gives in add_root_terms().
+void CrossedCrossProducts::add_vector_terms(const Sweep& sweep, Index k, const MatrixXd& projected,
+                                            MatrixXd& move, SecondOrder& result) const {
+  const RootLevel& level = level_of(k);
+  const MatrixXd& e = sweep.scaled[at(k)];
+  for (const Index first : level.column) {
+    const auto rows = sweep.predictor.middleRows(first, level.size);
+    move.middleRows(first, level.size).noalias() = e * projected.middleRows(first, level.size);
+    result.gram[at(k)] -= rows.transpose() * e * rows;
+    if (!sweep.inverse) continue;
+    for (Index j = 0; j < level.size; ++j)
+      for (Index i = j; i < level.size; ++i) {
+        const double value = sweep.inverse->values()[at(layout_->root.place(first + i, first + j))];
+        result.log_determinant[k] += i == j ? e(i, i) * (1 - value) : -2 * e(i, j) * value;
+      }
   }
 }
 
@@ -142,17 +150,18 @@ void CrossedCrossProducts::add_root_terms(const Sweep& sweep, std::vector<Matrix
     const RootLevel& level = level_of(k);
     const MatrixXd& e = sweep.scaled[at(k)];
     MatrixXd& move = moves[at(k)];
-    move = MatrixXd::Zero(projected.rows(), projected.cols());
-    for (const Index first : level.column) {
-      const auto rows = sweep.predictor.middleRows(first, level.size);
-      move.middleRows(first, level.size).noalias() = e * projected.middleRows(first, level.size);
-      result.gram[at(k)] -= rows.transpose() * e * rows;
-      for (Index j = 0; j < level.size; ++j)
-        for (Index i = j; i < level.size; ++i) {
-          const double value =
-              sweep.inverse.values()[at(layout_->root.place(first + i, first + j))];
-          result.log_determinant[k] += i == j ? e(i, i) * (1 - value) : -2 * e(i, j) * value;
-        }
+    if (level.size == 1) {
+      VectorXd weight = VectorXd::Zero(projected.rows());
+      for (const Index column : level.column) {
+        weight[column] = e(0, 0);
+        if (sweep.inverse)
+          result.log_determinant[k] += e(0, 0) * (1 - sweep.inverse->diagonal(column));
+      }
+      move = weight.asDiagonal() * projected;
+      result.gram[at(k)] -= sweep.predictor.transpose() * weight.asDiagonal() * sweep.predictor;
+    } else {
+      move = MatrixXd::Zero(projected.rows(), projected.cols());
+      add_vector_terms(sweep, k, projected, move, result);
     }
     for (Index l = structure_.offset(1); l <= k; ++l)
       result.second_gram[at(k * n + l)] = move.transpose() * moves[at(l)];
@@ -164,14 +173,14 @@ const CrossedCrossProducts::RootLevel& CrossedCrossProducts::level_of(Index coor
 }
 
 CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
-    const std::vector<MatrixXd>& factors, const WeightedGram& known,
-    const MatrixXd& projection) const {
+    const std::vector<MatrixXd>& factors, const WeightedGram& known, const MatrixXd& projection,
+    bool rough) const {
   if (has_moments() && std::all_of(factors.begin(), factors.end(),
                                    [](const MatrixXd& factor) { return factor.isZero(0); }))
     return second_order_at_zero(projection);
   const Index n = structure_.n_parameters();
   const Index m = fixed_columns_;
-  const Sweep sweep = prepare_sweep(factors, known, projection);
+  const Sweep sweep = prepare_sweep(factors, known, projection, rough);
   SecondOrder result;
   result.log_determinant = VectorXd::Zero(n);
   result.gram.assign(at(n), MatrixXd::Zero(m, m));
@@ -187,7 +196,13 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order(
       second = (second + second.transpose()).eval();
       result.second_gram[at(l * n + k)] = second;
     }
-  result.information = information(sweep);
+  if (!rough && has_dense_root()) {
+    result.information = dense_information(sweep);
+    return result;
+  }
+  const Probes probes = make_probes(sweep);
+  result.information = estimated_information(sweep, probes);
+  if (rough) result.log_determinant = estimated_traces(probes);
   return result;
 }
 
@@ -195,11 +210,26 @@ GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& f
                                                   const WeightedGram& known,
                                                   const MatrixXd& trace_factor,
                                                   const VectorXd& data_vector) const {
+  return contracted_derivatives(factors, known, trace_factor, data_vector, false);
+}
+
+GramDerivatives CrossedCrossProducts::rough_derivatives(const std::vector<MatrixXd>& factors,
+                                                        const WeightedGram& known,
+                                                        const MatrixXd& trace_factor,
+                                                        const VectorXd& data_vector) const {
+  return contracted_derivatives(factors, known, trace_factor, data_vector, has_costly_inverse());
+}
+
+GramDerivatives CrossedCrossProducts::contracted_derivatives(const std::vector<MatrixXd>& factors,
+                                                             const WeightedGram& known,
+                                                             const MatrixXd& trace_factor,
+                                                             const VectorXd& data_vector,
+                                                             bool rough) const {
   const Index n = structure_.n_parameters();
   const Index rank = trace_factor.cols();
   MatrixXd projection(fixed_columns_, rank + 1);
   projection << trace_factor, data_vector;
-  SecondOrder second = second_order(factors, known, projection);
+  SecondOrder second = second_order(factors, known, projection, rough);
   GramDerivatives result;
   result.log_determinant = std::move(second.log_determinant);
   result.gram = std::move(second.gram);
@@ -216,7 +246,7 @@ GramDerivatives CrossedCrossProducts::derivatives(const std::vector<MatrixXd>& f
 
 GramJet CrossedCrossProducts::jet(const std::vector<MatrixXd>& factors) const {
   SecondOrder second =
-      second_order(factors, {}, MatrixXd::Identity(fixed_columns_, fixed_columns_));
+      second_order(factors, {}, MatrixXd::Identity(fixed_columns_, fixed_columns_), false);
   return {std::move(second.log_determinant), std::move(second.gram), -second.information,
           std::move(second.second_gram)};
 }
@@ -232,10 +262,8 @@ CrossedCrossProducts::SecondOrder CrossedCrossProducts::second_order_at_zero(
     const MatrixXd& projection) const {
   const Index n = structure_.n_parameters();
   const Index c = projection.cols();
-  MatrixXd cross = remainder_cross_.transpose();  // W'Z of the root
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      cross.col(layout_->met[at(e)]) += leaf_c_(0, e) * leaf_fixed_.col(leaf);
+  // W'Z of the root
+  const MatrixXd cross = remainder_cross_.transpose() + to_root(leaf_fixed_, leaf_c_);
   SecondOrder result;
   result.log_determinant = VectorXd::Zero(n);
   result.gram.assign(at(n), MatrixXd::Zero(fixed_columns_, fixed_columns_));
@@ -286,28 +314,34 @@ void CrossedCrossProducts::add_root_moments(const MatrixXd& cross, const MatrixX
   const Index n = structure_.n_parameters();
   SupernodalMatrix gram = remainder_;  // Z'Z
   add_leaf_products(leaf_c_, leaf_c_, 1, gram);
-  MatrixXd by_level(projected.rows(), n - 1);
+  const Index c = projected.rows();
+  MatrixXd by_level(c, n);  // Σ over the rows of a column, level by level
   for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
     const auto panel = gram.panel(s);
     const std::int32_t* rows = layout_->root.rows(s);
     for (Index j = 0; j < s.width; ++j) {
       const Index column = s.first + j;
       const Index k = Index{layout_->column_level[at(column)]} + 1;
-      result.log_determinant[k] += panel(j, j);
-      result.gram[at(k)].noalias() -= cross.col(column) * cross.col(column).transpose();
+      const double* values = panel.col(j).data();
+      result.log_determinant[k] += values[j];
+      result.gram[at(k)].noalias() -= cross.col(column).lazyProduct(cross.col(column).transpose());
       by_level.setZero();
+      // The diagonal counts half: what is below stands above as well.
+      result.information(k, k) -= values[j] * values[j];
+      by_level.col(k) -= 0.5 * values[j] * projected.col(column);
       for (Index i = j; i < s.n_rows; ++i) {
-        const double value = panel(i, j);
+        const double value = values[i];
         if (value == 0) continue;
         const Index l = Index{layout_->column_level[at(rows[i])]} + 1;
-        result.information(std::max(k, l), std::min(k, l)) +=
-            (k == l && i > j ? 2 : 1) * value * value;
-        by_level.col(l - 1) += (i == j ? 0.5 : 1) * value * projected.col(rows[i]);
+        result.information(std::max(k, l), std::min(k, l)) += (k == l ? 2 : 1) * value * value;
+        double* sum = by_level.data() + l * c;
+        const double* other = projected.data() + rows[i] * c;
+        for (Index r = 0; r < c; ++r) sum[r] += value * other[r];
       }
       for (Index l = 1; l < n; ++l) {
         MatrixXd& second = result.second_gram[at(std::max(k, l) * n + std::min(k, l))];
-        second.noalias() += by_level.col(l - 1) * projected.col(column).transpose();
-        if (l == k) second.noalias() += projected.col(column) * by_level.col(l - 1).transpose();
+        second += by_level.col(l).lazyProduct(projected.col(column).transpose());
+        if (l == k) second += projected.col(column).lazyProduct(by_level.col(l).transpose());
       }
     }
   }

@@ -54,8 +54,14 @@ bool CrossedCrossProducts::has_dense_root() const {
   return layout_->root.columns() <= most && layout_->root.supernodes().size() == 1;
 }
 
-MatrixXd CrossedCrossProducts::information(const Sweep& sweep) const {
-  return has_dense_root() ? dense_information(sweep) : estimated_information(sweep);
+/// True if estimating traces saves most of the work: a vector costs a product with every value of
+/// the factor, the inverse one with every row beside it.
+bool CrossedCrossProducts::has_costly_inverse() const {
+  constexpr Index vectors = 64;
+  Index products = 0;
+  for (const SupernodalPattern::Supernode& s : layout_->root.supernodes())
+    products += s.width * s.n_rows * s.n_rows;
+  return !has_dense_root() && products > vectors * layout_->root.n_values();
 }
 
 // ---- A small root ----
@@ -65,7 +71,7 @@ MatrixXd CrossedCrossProducts::dense_information(const Sweep& sweep) const {
   const Index n = structure_.n_parameters();
   const Index n_leaf = structure_.offset(1);
   const Index d = layout_->root.columns();
-  const auto v = sweep.inverse.panel(layout_->root.supernodes().front());
+  const auto v = sweep.inverse->panel(layout_->root.supernodes().front());
   MatrixXd result = MatrixXd::Zero(n, n);
   std::vector<MatrixXd> moved(at(n_leaf));  // V Λ'(Σb'E_kb)Λ
   for (Index k = 0; k < n_leaf; ++k) {
@@ -112,7 +118,7 @@ MatrixXd CrossedCrossProducts::dense_information(const Sweep& sweep) const {
 
 /// tr(E_k A E_l A) with A = Λ⁻ᵀ(I − V)Λ⁻¹, both coordinates of the root.
 double CrossedCrossProducts::own_trace(const Sweep& sweep, Index k, Index l) const {
-  const auto v = sweep.inverse.panel(layout_->root.supernodes().front());
+  const auto v = sweep.inverse->panel(layout_->root.supernodes().front());
   const MatrixXd& e = sweep.scaled[at(k)];
   const MatrixXd& f = sweep.scaled[at(l)];
   const RootLevel& own = level_of(k);
@@ -137,29 +143,6 @@ double CrossedCrossProducts::own_trace(const Sweep& sweep, Index k, Index l) con
 
 // ---- A large root ----
 
-/// Z'V⁻¹Zf for vectors f that stand on one effect of one level: 1 at one group each where the level
-/// has few effects, else random signs at all groups.
-struct CrossedCrossProducts::Probes {
-  struct Set {
-    Index first;  ///< row of its vectors; those of effect j from first + j·count
-    Index count;  ///< vectors an effect
-    bool exact;
-  };
-  std::vector<Set> sets;        ///< of each level
-  std::vector<MatrixXd> signs;  ///< of each level: vectors × groups, empty where exact
-  MatrixXd leaves;              ///< vectors × q·leaves
-  MatrixXd root;                ///< vectors × columns
-
-  /// The values of one level's vectors at a group.
-  void values_at(Index level, Index group, VectorXd& values) const {
-    const Set& set = sets[at(level)];
-    if (set.exact)
-      values = VectorXd::Unit(set.count, group);
-    else
-      values = signs[at(level)].col(group);
-  }
-};
-
 CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& sweep) const {
   constexpr Index few = 64;
   const Index q = leaf_size_;
@@ -168,30 +151,34 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
   for (Index level = 0; level < structure_.n_levels(); ++level) {
     const Index groups = level == 0 ? n_leaves() : layout_->levels[at(level - 1)].n_groups;
     const bool exact = groups * structure_.size(level) <= few;
-    // The error falls with the root of groups times vectors.
-    const Index signs = std::clamp<Index>(16384 / (groups * (structure_.n_levels() - 1)), 8, 56);
+    // The error falls with the root of groups times vectors. Where the root's inverse is whole,
+    // only what the leaves have part in is estimated.
+    const bool whole = sweep.inverse && layout_->root_in_order;
+    const Index wanted = 16384 / (groups * (structure_.n_levels() - 1));
+    const Index signs =
+        whole && level > 0 ? 0 : std::clamp<Index>(whole ? 2 * wanted : wanted, whole ? 16 : 8, 56);
     probes.sets.push_back({rows, exact ? groups : signs, exact});
     rows += probes.sets.back().count * structure_.size(level);
     probes.signs.push_back(exact ? MatrixXd() : random_signs(signs, groups, level));
   }
   // g of S⁻¹g: Λ⁻¹f of the root's effects, −Λ'Σb'f of the leaves'.
-  MatrixXd g = MatrixXd::Zero(rows, layout_->root.columns());
   const Probes::Set& own = probes.sets.front();
   VectorXd f(own.count);
+  MatrixXd of_leaves = MatrixXd::Zero(own.count * q, q * n_leaves());
   probes.leaves = MatrixXd::Zero(rows, q * n_leaves());
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
     probes.values_at(0, leaf, f);
     for (Index j = 0; j < q; ++j) {
+      of_leaves.col(leaf * q + j).segment(j * own.count, own.count) = f;
       for (Index i = 0; i < q; ++i)
         probes.leaves.col(leaf * q + i).segment(j * own.count, own.count) =
             sweep.leaf_a(i, leaf * q + j) * f;
-      for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-        g.col(layout_->met[at(e)]).segment(j * own.count, own.count) -= sweep.leaf_b(j, e) * f;
     }
   }
-  MatrixXd w = g.transpose();
+  MatrixXd w = MatrixXd::Zero(layout_->root.columns(), rows);
+  w.leftCols(own.count * q) = -to_root(of_leaves, sweep.leaf_b).transpose();
   scale_rows(sweep.factors, w);
-  g.setZero();
+  MatrixXd g = MatrixXd::Zero(rows, layout_->root.columns());
   std::vector<MatrixXd> inverse_factors = {MatrixXd()};
   for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
     const RootLevel& level = layout_->levels[l];
@@ -215,11 +202,7 @@ CrossedCrossProducts::Probes CrossedCrossProducts::make_probes(const Sweep& swee
   scale_rows(inverse_factors, right);
   probes.root = right.transpose();
   scale_rows(sweep.back_factors, w);
-  const MatrixXd back = w.transpose();
-  for (Index leaf = 0; leaf < n_leaves(); ++leaf)
-    for (Index e = layout_->first[at(leaf)]; e < layout_->first[at(leaf + 1)]; ++e)
-      for (Index i = 0; i < q; ++i)
-        probes.leaves.col(leaf * q + i) += sweep.leaf_b(i, e) * back.col(layout_->met[at(e)]);
+  probes.leaves += to_leaves(w.transpose(), sweep.leaf_b);
   return probes;
 }
 
@@ -232,7 +215,7 @@ MatrixXd CrossedCrossProducts::own_block(const Sweep& sweep, Index level, Index 
   MatrixXd a(q, q);
   for (Index j = 0; j < q; ++j)
     for (Index i = j; i < q; ++i) {
-      a(i, j) = -sweep.inverse.values()[at(layout_->root.place(first + i, first + j))];
+      a(i, j) = -sweep.inverse->values()[at(layout_->root.place(first + i, first + j))];
       a(j, i) = a(i, j);
     }
   a.diagonal().array() += 1;
@@ -252,7 +235,7 @@ double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes,
   const MatrixXd& all = leaf ? probes.leaves : probes.root;
   const Index groups = leaf ? n_leaves() : layout_->levels[at(target.level - 1)].n_groups;
   // Diagonal blocks of A are known: their share is taken out of what is estimated.
-  const bool known = !set.exact && target.level == source.level;
+  const bool known = sweep.inverse && !set.exact && target.level == source.level;
   if (size == 1 && structure_.size(source.level) == 1)
     return scalar_probe_sum(sweep, probes, target.level, source.level);
   const UnitEntries e(structure_.coordinates()[at(k)]);
@@ -287,7 +270,7 @@ double CrossedCrossProducts::probe_sum(const Sweep& sweep, const Probes& probes,
 double CrossedCrossProducts::scalar_probe_sum(const Sweep& sweep, const Probes& probes,
                                               Index target, Index source) const {
   const Probes::Set& set = probes.sets[at(source)];
-  const bool known = !set.exact && target == source;
+  const bool known = sweep.inverse && !set.exact && target == source;
   const Index groups = target == 0 ? n_leaves() : layout_->levels[at(target - 1)].n_groups;
   double sum = 0;
   double own = 0;
@@ -302,7 +285,7 @@ double CrossedCrossProducts::scalar_probe_sum(const Sweep& sweep, const Probes& 
         block = sweep.leaf_a(0, group) - sweep.leaf_spread(0, group);
       } else {
         const double lambda = sweep.factors[at(target)](0, 0);
-        block = (1 - sweep.inverse.diagonal(column)) / (lambda * lambda);
+        block = (1 - sweep.inverse->diagonal(column)) / (lambda * lambda);
       }
       y -= block * probes.signs[at(source)].col(group);
       own += block * block;
@@ -312,20 +295,53 @@ double CrossedCrossProducts::scalar_probe_sum(const Sweep& sweep, const Probes& 
   return set.exact ? sum : own + sum / static_cast<double>(set.count);
 }
 
-MatrixXd CrossedCrossProducts::estimated_information(const Sweep& sweep) const {
+MatrixXd CrossedCrossProducts::estimated_information(const Sweep& sweep,
+                                                     const Probes& probes) const {
   const Index n = structure_.n_parameters();
-  const Probes probes = make_probes(sweep);
+  const bool whole = sweep.inverse && layout_->root_in_order;
   MatrixXd result(n, n);
   for (Index k = 0; k < n; ++k)
     for (Index l = 0; l <= k; ++l) {
-      const bool k_exact = probes.sets[at(structure_.coordinates()[at(k)].level)].exact;
-      const bool l_exact = probes.sets[at(structure_.coordinates()[at(l)].level)].exact;
-      double sum = 0;
-      if (l_exact || !k_exact) sum += probe_sum(sweep, probes, k, l);
-      if (k_exact || !l_exact) sum += probe_sum(sweep, probes, l, k);
-      result(k, l) = k_exact == l_exact ? sum / 2 : sum;
+      const Index k_level = structure_.coordinates()[at(k)].level;
+      const Index l_level = structure_.coordinates()[at(l)].level;
+      const Probes::Set& of_k = probes.sets[at(k_level)];
+      const Probes::Set& of_l = probes.sets[at(l_level)];
+      if (whole && l_level > 0) {
+        result(k, l) = own_trace(sweep, k, l);
+      } else {
+        const bool from_k = of_k.count > 0 && (of_k.exact || !of_l.exact);
+        const bool from_l = of_l.count > 0 && (of_l.exact || !of_k.exact);
+        double sum = 0;
+        if (from_l) sum += probe_sum(sweep, probes, k, l);
+        if (from_k) sum += probe_sum(sweep, probes, l, k);
+        result(k, l) = from_k && from_l ? sum / 2 : sum;
+      }
       result(l, k) = result(k, l);
     }
+  return result;
+}
+
+/// tr(E_kA) from the vectors of k's level.
+VectorXd CrossedCrossProducts::estimated_traces(const Probes& probes) const {
+  VectorXd result(structure_.n_parameters());
+  VectorXd f;
+  for (Index k = 0; k < result.size(); ++k) {
+    const CovarianceStructure::Coordinate& c = structure_.coordinates()[at(k)];
+    const Probes::Set& set = probes.sets[at(c.level)];
+    const bool leaf = c.level == 0;
+    const Index groups = leaf ? n_leaves() : layout_->levels[at(c.level - 1)].n_groups;
+    double sum = 0;
+    for (Index group = 0; group < groups; ++group) {
+      const Index column = leaf ? group * leaf_size_ + c.row
+                                : layout_->levels[at(c.level - 1)].column[at(group)] + c.row;
+      probes.values_at(c.level, group, f);
+      sum += f.dot((leaf ? probes.leaves : probes.root)
+                       .col(column)
+                       .segment(set.first + c.column * set.count, set.count));
+    }
+    if (!set.exact) sum /= static_cast<double>(set.count);
+    result[k] = (c.row == c.column ? 1 : 2) * sum;
+  }
   return result;
 }
 

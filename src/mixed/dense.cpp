@@ -12,15 +12,36 @@ using Eigen::MatrixXd;
 /// Below this many columns, loops.
 constexpr Index small = 24;
 
-/// Where to split n columns in two.
-Index half_of(Index n) { return (n / 2 + 7) / 8 * 8; }
+/// Where to split n columns in two: at whole tiles of the kernels where that matters.
+Index half_of(Index n) {
+  const Index tile = n > 4 * small ? 24 : 8;
+  return (n / 2 + tile - 1) / tile * tile;
+}
 
-/// Runs the kernel if the processor has one and the work is worth packing.
-bool run_kernel(DenseBlock c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
-                Index inner) {
-  constexpr Index worth_packing = 4096;  // products of numbers
+/// c += alpha · a · b by loops.
+void add_by_loops(DenseBlock c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
+                  Index inner) {
+  for (Index j = 0; j < c.cols(); ++j) {
+    double* to = c.data() + j * c.outerStride();
+    for (Index k = 0; k < inner; ++k) {
+      const double factor = alpha * b.data[k * b.row + j * b.column];
+      const double* from = a.data + k * a.column;
+      for (Index i = 0; i < c.rows(); ++i) to[i] += factor * from[i * a.row];
+    }
+  }
+}
+
+/// c += alpha · a · b: loops where packing is not worth its while, else the kernel; false if the
+/// processor has none.
+bool add_by_kernel(DenseBlock c, double alpha, const StridedMatrix& a, const StridedMatrix& b,
+                   Index inner) {
+  constexpr Index worth_packing = 512;  // products of numbers
+  if (c.rows() * c.cols() * inner < worth_packing) {
+    add_by_loops(c, alpha, a, b, inner);
+    return true;
+  }
   const ProductKernel kernel = product_kernel();
-  if (kernel == nullptr || c.rows() * c.cols() * inner < worth_packing) return false;
+  if (kernel == nullptr) return false;
   const ProductSize size = {c.rows(), c.cols(), inner};
   thread_local std::vector<double> scratch;
   const auto needed = static_cast<std::size_t>(product_scratch_size(size));
@@ -65,28 +86,67 @@ void add_transposed_lower_times(DenseBlock c, const MatrixView& t, const MatrixV
 }
 
 bool factor_small(DenseBlock a) {
-  const Index n = a.cols();
-  for (Index j = 0; j < n; ++j) {
-    for (Index k = 0; k < j; ++k)
-      a.col(j).tail(a.rows() - j) -= a(j, k) * a.col(k).tail(a.rows() - j);
-    const double pivot = a(j, j);
-    if (!(pivot > 0) || !std::isfinite(pivot)) return false;
-    a.col(j).tail(a.rows() - j) *= 1 / std::sqrt(pivot);
+  const Index rows = a.rows();
+  for (Index j = 0; j < a.cols(); ++j) {
+    double* own = a.data() + j * a.outerStride();
+    for (Index k = 0; k < j; ++k) {
+      const double* left = a.data() + k * a.outerStride();
+      const double factor = left[j];
+      for (Index i = j; i < rows; ++i) own[i] -= factor * left[i];
+    }
+    if (!(own[j] > 0) || !std::isfinite(own[j])) return false;
+    const double scale = 1 / std::sqrt(own[j]);
+    for (Index i = j; i < rows; ++i) own[i] *= scale;
   }
   return true;
 }
 
-MatrixXd inverse_of_small(const MatrixView& lower) {
+/// Solves for some columns of x side by side, so that no step waits for the one before.
+template <Index columns>
+void solve_columns(const MatrixView& lower, double* x, Index stride) {
   const Index n = lower.rows();
-  MatrixXd inverse = MatrixXd::Zero(n, n);
-  for (Index j = 0; j < n; ++j) {
-    auto column = inverse.col(j);
-    column[j] = 1;
-    for (Index k = j; k < n; ++k) {
-      column[k] /= lower(k, k);
-      column.tail(n - k - 1) -= column[k] * lower.col(k).tail(n - k - 1);
-    }
+  double value[columns];
+  for (Index k = 0; k < n; ++k) {
+    const double* left = lower.data() + k * lower.outerStride();
+    const double inverse = 1 / left[k];
+    for (Index j = 0; j < columns; ++j) x[j * stride + k] = value[j] = x[j * stride + k] * inverse;
+    for (Index j = 0; j < columns; ++j)
+      for (Index i = k + 1; i < n; ++i) x[j * stride + i] -= value[j] * left[i];
   }
+}
+
+template <Index columns>
+void solve_columns_transposed(const MatrixView& lower, double* x, Index stride) {
+  const Index n = lower.rows();
+  double value[columns];
+  for (Index k = n; k-- > 0;) {
+    const double* left = lower.data() + k * lower.outerStride();
+    for (Index j = 0; j < columns; ++j) value[j] = x[j * stride + k];
+    for (Index i = k + 1; i < n; ++i)
+      for (Index j = 0; j < columns; ++j) value[j] -= left[i] * x[j * stride + i];
+    const double inverse = 1 / left[k];
+    for (Index j = 0; j < columns; ++j) x[j * stride + k] = value[j] * inverse;
+  }
+}
+
+void solve_small(const MatrixView& lower, DenseBlock x) {
+  const Index stride = x.outerStride();
+  Index j = 0;
+  for (; j + 4 <= x.cols(); j += 4) solve_columns<4>(lower, x.data() + j * stride, stride);
+  for (; j < x.cols(); ++j) solve_columns<1>(lower, x.data() + j * stride, stride);
+}
+
+void solve_small_transposed(const MatrixView& lower, DenseBlock x) {
+  const Index stride = x.outerStride();
+  Index j = 0;
+  for (; j + 4 <= x.cols(); j += 4)
+    solve_columns_transposed<4>(lower, x.data() + j * stride, stride);
+  for (; j < x.cols(); ++j) solve_columns_transposed<1>(lower, x.data() + j * stride, stride);
+}
+
+MatrixXd inverse_of_small(const MatrixView& lower) {
+  MatrixXd inverse = MatrixXd::Identity(lower.rows(), lower.rows());
+  solve_small(lower, inverse);
   return inverse;
 }
 
@@ -114,16 +174,16 @@ ProductKernel product_kernel() { return nullptr; }
 #endif
 
 void add_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, plain(a), plain(b), a.cols())) c.noalias() += alpha * a * b;
+  if (!add_by_kernel(c, alpha, plain(a), plain(b), a.cols())) c.noalias() += alpha * a * b;
 }
 
 void add_product_transposed(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, plain(a), transposed(b), a.cols()))
+  if (!add_by_kernel(c, alpha, plain(a), transposed(b), a.cols()))
     c.noalias() += alpha * a * b.transpose();
 }
 
 void add_transposed_product(DenseBlock c, double alpha, const MatrixView& a, const MatrixView& b) {
-  if (!run_kernel(c, alpha, transposed(a), plain(b), a.rows()))
+  if (!add_by_kernel(c, alpha, transposed(a), plain(b), a.rows()))
     c.noalias() += alpha * a.transpose() * b;
 }
 
@@ -203,10 +263,7 @@ void square_lower(DenseBlock lower) {
 
 void solve_lower_triangle(const MatrixView& lower, DenseBlock x) {
   const Index n = lower.rows();
-  if (n <= small) {
-    lower.triangularView<Eigen::Lower>().solveInPlace(x);
-    return;
-  }
+  if (n <= small) return solve_small(lower, x);
   const Index k = half_of(n);
   solve_lower_triangle(lower.topLeftCorner(k, k), x.topRows(k));
   add_product(x.bottomRows(n - k), -1, lower.bottomLeftCorner(n - k, k), x.topRows(k));
@@ -215,10 +272,7 @@ void solve_lower_triangle(const MatrixView& lower, DenseBlock x) {
 
 void solve_transposed_triangle(const MatrixView& lower, DenseBlock x) {
   const Index n = lower.rows();
-  if (n <= small) {
-    lower.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
-    return;
-  }
+  if (n <= small) return solve_small_transposed(lower, x);
   const Index k = half_of(n);
   solve_transposed_triangle(lower.bottomRightCorner(n - k, n - k), x.bottomRows(n - k));
   add_transposed_product(x.topRows(k), -1, lower.bottomLeftCorner(n - k, k), x.bottomRows(n - k));

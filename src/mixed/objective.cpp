@@ -66,6 +66,15 @@ ProfiledValue Objective::value(const VectorXd& theta) const {
 }
 
 CriterionDerivatives Objective::derivatives(const ProfiledValue& at_theta) const {
+  return contract(at_theta, &GramFunction::derivatives);
+}
+
+CriterionDerivatives Objective::rough_derivatives(const ProfiledValue& at_theta) const {
+  return contract(at_theta, &GramFunction::rough_derivatives);
+}
+
+CriterionDerivatives Objective::contract(const ProfiledValue& at_theta,
+                                         Contraction contraction) const {
   const Index n = structure_.n_parameters();
   const Index p = at_theta.coefficients.size();
   const bool reml = criterion_ == Criterion::reml;
@@ -75,9 +84,9 @@ CriterionDerivatives Objective::derivatives(const ProfiledValue& at_theta) const
   if (reml) trace_factor.topRows(p) = root;
   GramDerivatives d =
       projection_.size() == 0
-          ? products_.derivatives(at_theta.factors, at_theta.weighted, trace_factor, residual)
-          : products_.derivatives(at_theta.factors, at_theta.weighted, projection_ * trace_factor,
-                                  projection_ * residual);
+          ? (products_.*contraction)(at_theta.factors, at_theta.weighted, trace_factor, residual)
+          : (products_.*contraction)(at_theta.factors, at_theta.weighted,
+                                     projection_ * trace_factor, projection_ * residual);
   if (projection_.size() > 0)
     for (MatrixXd& gram : d.gram) gram = (projection_.transpose() * gram * projection_).eval();
 
@@ -209,14 +218,22 @@ BoundarySlope boundary_slope(const CovarianceStructure& structure,
 /// A search in progress: the current point with everything known there.
 class Search {
  public:
+  using Derivation = CriterionDerivatives (Objective::*)(const ProfiledValue&) const;
+
   Search(const Objective& objective, const VectorXd& start) : objective_(objective) {
     here_.converged = false;
     here_.iterations = 0;
     here_.evaluations = 0;
-    move_to(start, evaluate(start));
+    move_to(start, evaluate(start), &Objective::rough_derivatives);
   }
 
-  void try_least_squares() {
+  /// Derivatives in full.
+  void refine() {
+    if (derivation_ == &Objective::rough_derivatives)
+      move_to(here_.theta, here_.value, &Objective::derivatives);
+  }
+
+  void try_least_squares(Derivation derivation) {
     const VectorXd psi = psi_of_theta(objective_.structure(), here_.theta);
     const VectorXd better = least_squares_psi(objective_, psi, here_.value, here_.derivatives);
     const bool from_zero = here_.theta.isZero(0);  // where slopes in θ tell nothing: leave it
@@ -224,7 +241,8 @@ class Search {
                                    ? identity_theta(objective_.structure())
                                    : theta_of_psi(objective_.structure(), better);
     ProfiledValue value = evaluate(candidate);
-    if (value.criterion < here_.value.criterion || from_zero) move_to(candidate, std::move(value));
+    if (value.criterion < here_.value.criterion || from_zero)
+      move_to(candidate, std::move(value), derivation);
   }
 
   /// True if no digit that is reported depends on the step.
@@ -322,10 +340,12 @@ class Search {
     return objective_.value(theta);
   }
 
-  void move_to(VectorXd theta, ProfiledValue value) {
+  void move_to(VectorXd theta, ProfiledValue value,
+               Derivation derivation = &Objective::derivatives) {
     here_.theta = std::move(theta);
     here_.value = std::move(value);
-    here_.derivatives = objective_.derivatives(here_.value);
+    here_.derivatives = (objective_.*derivation)(here_.value);
+    derivation_ = derivation;
     const MatrixXd jacobian = objective_.structure().jacobian(here_.theta);
     here_.gradient.noalias() = jacobian.transpose().lazyProduct(here_.derivatives.gradient);
     const MatrixXd half = here_.derivatives.profiled_hessian * jacobian;
@@ -335,6 +355,7 @@ class Search {
 
   const Objective& objective_;
   CriterionOptimum here_;
+  Derivation derivation_ = nullptr;  ///< of what is known here
 };
 
 }  // namespace
@@ -351,8 +372,9 @@ CriterionOptimum minimize_criterion(const Objective& objective, const VectorXd& 
   constexpr int escapes = 10;
   Search search(objective, start);
   if (start.size() == 0) return search.result();
-  if (start.isZero(0)) search.try_least_squares();
-  search.try_least_squares();
+  if (start.isZero(0)) search.try_least_squares(&Objective::rough_derivatives);
+  search.try_least_squares(&Objective::derivatives);
+  search.refine();
   for (int escape = 0; escape < escapes; ++escape) {
     search.descend(iterations);
     if (!search.leave_saddle()) break;

@@ -35,11 +35,12 @@ MatrixXd gather(const MatrixXd& front, const std::int32_t* places, Index n) {
   return result;
 }
 
-MatrixXd gather_rows(const Eigen::Ref<MatrixXd>& x, const std::int32_t* rows, Index n) {
-  MatrixXd result(n, x.cols());
-  for (Index j = 0; j < x.cols(); ++j)
-    for (Index i = 0; i < n; ++i) result(i, j) = x(rows[i], j);
-  return result;
+/// Up to how many columns a supernode is solved with by loops.
+constexpr Index narrow = 48;
+
+/// to += factor · from.
+void add_multiple(double* to, double factor, const double* from, Index n) {
+  for (Index i = 0; i < n; ++i) to[i] += factor * from[i];
 }
 
 /// The children of each supernode.
@@ -78,30 +79,59 @@ double SupernodalMatrix::log_determinant() const {
 }
 
 void SupernodalMatrix::solve_lower(Eigen::Ref<MatrixXd> x) const {
+  if (pattern_->supernodes().size() == 1) return solve_lower_triangle(panel(front()), x);
+  MatrixXd t = x.transpose();  // what belongs to a row stands together
+  const Index m = t.rows();
   for (const Supernode& s : pattern_->supernodes()) {
     const ConstPanel own = panel(s);
-    auto top = x.middleRows(s.first, s.width);
-    solve_lower_triangle(own.topRows(s.width), top);
-    if (s.below() == 0) continue;
-    MatrixXd change = MatrixXd::Zero(s.below(), x.cols());
-    add_product(change, 1, own.bottomRows(s.below()), top);
-    const std::int32_t* rows = pattern_->rows(s) + s.width;
-    for (Index j = 0; j < x.cols(); ++j)
-      for (Index i = 0; i < s.below(); ++i) x(rows[i], j) -= change(i, j);
+    const std::int32_t* rows = pattern_->rows(s);
+    if (s.width > narrow) {
+      MatrixXd top = t.middleCols(s.first, s.width).transpose();
+      solve_lower_triangle(own.topRows(s.width), top);
+      t.middleCols(s.first, s.width) = top.transpose();
+      MatrixXd change = MatrixXd::Zero(m, s.below());
+      add_product_transposed(change, 1, t.middleCols(s.first, s.width), own.bottomRows(s.below()));
+      for (Index i = 0; i < s.below(); ++i) t.col(rows[s.width + i]) -= change.col(i);
+      continue;
+    }
+    for (Index j = 0; j < s.width; ++j) {
+      double* from = t.data() + (s.first + j) * m;
+      const double scale = 1 / own(j, j);
+      for (Index k = 0; k < m; ++k) from[k] *= scale;
+      for (Index i = j + 1; i < s.n_rows; ++i)
+        add_multiple(t.data() + rows[i] * m, -own(i, j), from, m);
+    }
   }
+  x = t.transpose();
 }
 
 void SupernodalMatrix::solve_transposed(Eigen::Ref<MatrixXd> x) const {
   const std::vector<Supernode>& supernodes = pattern_->supernodes();
+  if (supernodes.size() == 1) return solve_transposed_triangle(panel(front()), x);
+  MatrixXd t = x.transpose();
+  const Index m = t.rows();
   for (std::size_t k = supernodes.size(); k-- > 0;) {
     const Supernode& s = supernodes[k];
     const ConstPanel own = panel(s);
-    auto top = x.middleRows(s.first, s.width);
-    if (s.below() > 0)
-      add_transposed_product(top, -1, own.bottomRows(s.below()),
-                             gather_rows(x, pattern_->rows(s) + s.width, s.below()));
-    solve_transposed_triangle(own.topRows(s.width), top);
+    const std::int32_t* rows = pattern_->rows(s);
+    if (s.width > narrow) {
+      MatrixXd below(m, s.below());
+      for (Index i = 0; i < s.below(); ++i) below.col(i) = t.col(rows[s.width + i]);
+      add_product(t.middleCols(s.first, s.width), -1, below, own.bottomRows(s.below()));
+      MatrixXd top = t.middleCols(s.first, s.width).transpose();
+      solve_transposed_triangle(own.topRows(s.width), top);
+      t.middleCols(s.first, s.width) = top.transpose();
+      continue;
+    }
+    for (Index j = s.width; j-- > 0;) {
+      double* to = t.data() + (s.first + j) * m;
+      for (Index i = j + 1; i < s.n_rows; ++i)
+        add_multiple(to, -own(i, j), t.data() + rows[i] * m, m);
+      const double scale = 1 / own(j, j);
+      for (Index l = 0; l < m; ++l) to[l] *= scale;
+    }
   }
+  x = t.transpose();
 }
 
 SupernodalMatrix SupernodalMatrix::selected_inverse() const {

@@ -46,6 +46,10 @@ class SupernodalMatrix {
   [[nodiscard]] SupernodalMatrix selected_inverse() const;
 
  private:
+  [[nodiscard]] const SupernodalPattern::Supernode& front() const {
+    return pattern_->supernodes().front();
+  }
+
   const SupernodalPattern* pattern_;
   std::vector<double> values_;
 };

@@ -68,6 +68,12 @@ class GramFunction {
                                                     const WeightedGram& at,
                                                     const Eigen::MatrixXd& trace_factor,
                                                     const Eigen::VectorXd& data_vector) const = 0;
+  /// derivatives() for a step that later ones correct: traces may be estimated.
+  [[nodiscard]] virtual GramDerivatives rough_derivatives(
+      const std::vector<Eigen::MatrixXd>& factors, const WeightedGram& at,
+      const Eigen::MatrixXd& trace_factor, const Eigen::VectorXd& data_vector) const {
+    return derivatives(factors, at, trace_factor, data_vector);
+  }
 
  protected:
   GramFunction(const GramFunction&) = default;

@@ -38,8 +38,8 @@ class Objective {
  public:
   /// `projection` (M × M'), if it is not empty, replaces W = [X y] by W · projection: a constraint
   /// on the fixed effects.
-  Objective(const GramFunction& products, const CovarianceStructure& structure,
-            Criterion criterion, Index observations, Eigen::MatrixXd projection = {});
+  Objective(const GramFunction& products, const CovarianceStructure& structure, Criterion criterion,
+            Index observations, Eigen::MatrixXd projection = {});
 
   [[nodiscard]] const CovarianceStructure& structure() const { return structure_; }
   /// ν.
@@ -47,8 +47,14 @@ class Objective {
   [[nodiscard]] ProfiledValue value(const Eigen::VectorXd& theta) const;
   /// Where `at` was evaluated.
   [[nodiscard]] CriterionDerivatives derivatives(const ProfiledValue& at) const;
+  /// From GramFunction::rough_derivatives().
+  [[nodiscard]] CriterionDerivatives rough_derivatives(const ProfiledValue& at) const;
 
  private:
+  using Contraction = decltype(&GramFunction::derivatives);
+  [[nodiscard]] CriterionDerivatives contract(const ProfiledValue& at,
+                                              Contraction contraction) const;
+
   const GramFunction& products_;
   const CovarianceStructure& structure_;
   Criterion criterion_;
