@@ -1,5 +1,6 @@
 #include <rapport/base/random.hpp>
 #include <rapport/data/csv.hpp>
+#include <rapport/mixed/location_scale.hpp>
 #include <rapport/mixed/residual.hpp>
 
 #include <benchmark/benchmark.h>
@@ -81,6 +82,26 @@ void ar1_slope(benchmark::State& state) {
   fit(state, p.design, p.structure);
 }
 BENCHMARK(ar1_slope)->ArgName("dropout")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+
+/// log residual variance ~ session + arm, of the same panel: without and with a random intercept.
+rapport::ScaleModel scale_of(const Design& design) {
+  rapport::ScaleModel scale{
+      .factor = "patient", .group = design.random[0].group, .levels = design.random[0].levels};
+  scale.effects.terms = {"session", "arm"};
+  scale.effects.columns = design.fixed.middleCols(1, 2);
+  return scale;
+}
+void scale_fixed(benchmark::State& state) {
+  const Panel p = panel(false);
+  fit(state, p.design, {.variance = log_linear_variance(scale_of(p.design).effects)});
+}
+BENCHMARK(scale_fixed)->Unit(benchmark::kMillisecond);
+void scale_random(benchmark::State& state) {
+  const Panel p = panel(false);
+  const rapport::ScaleModel scale = scale_of(p.design);
+  for (auto _ : state) benchmark::DoNotOptimize(rapport::fit_location_scale_model(p.design, scale));
+}
+BENCHMARK(scale_random)->Unit(benchmark::kMillisecond);
 
 void alliance(benchmark::State& state, const std::string& random) {
   Table table = rapport::read_csv(RAPPORT_BENCH_DATA "/alliance/simulated_panel.csv");

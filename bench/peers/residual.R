@@ -26,3 +26,7 @@ b <- read.csv(file.path(data, "mixed", "btheb_long.csv"), stringsAsFactors = TRU
 b <- b[!is.na(b$bdi), ]
 b$pos <- match(b$month, sort(unique(b$month)))
 show("unstructured", 3, function() gls(bdi ~ bdi_pre + factor(month) * treatment + drug + length, b, corSymm(form = ~ pos | subject), varIdent(form = ~ 1 | pos)))
+if (requireNamespace("glmmTMB", quietly = TRUE)) {  # no release here has random effects in dispformula
+  d <- panel(FALSE)
+  show("scale_fixed", 1, function() glmmTMB::glmmTMB(y ~ session + arm + x + (session | id), d, dispformula = ~ session + arm, REML = TRUE))
+}
