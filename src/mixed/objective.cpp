@@ -25,6 +25,16 @@ VectorXd combination(const VectorXd& coefficients) {
   return result;
 }
 
+/// target −= times · X'X.
+void subtract_gram(const MatrixXd& x, double times, MatrixXd& target) {
+  for (Index k = 0; k < x.cols(); ++k)
+    for (Index l = 0; l <= k; ++l) {
+      const double product = times * x.col(k).dot(x.col(l));
+      target(k, l) -= product;
+      if (l < k) target(l, k) -= product;
+    }
+}
+
 }  // namespace
 
 Objective::Objective(const GramFunction& products, const CovarianceStructure& structure,
@@ -110,10 +120,10 @@ CriterionDerivatives Objective::contract(const ProfiledValue& at_theta,
   }
   const double sigma_squared = at_theta.sigma_squared;
   MatrixXd& trace_second = d.trace_part;
-  if (reml) trace_second.noalias() -= whitened.transpose() * whitened;
+  if (reml) subtract_gram(whitened, 1, trace_second);
+  subtract_gram(moved, 2, d.data_part);
   result.expected = -trace_second;
   result.gradient = result.trace - result.quadratic / sigma_squared;
-  d.data_part.noalias() -= 2 * moved.transpose() * moved;
   result.hessian = trace_second + d.data_part / sigma_squared;
   result.sigma_cross = result.quadratic / (sigma_squared * sigma_squared);
   result.sigma_curvature = degrees_ / (sigma_squared * sigma_squared);

@@ -244,5 +244,30 @@ TEST(ModelOfTable, IsThatOfItsDesign) {
   }
 }
 
+/// Rows may come in another order than the levels of their groups, in one piece or in several.
+TEST(ModelOfTable, DoesNotDependOnTheOrderOfLevels) {
+  const Table table = sessions(150, false);
+  Table reversed = table;
+  for (const char* name : {"patient", "therapist"}) {
+    Factor factor = table.factor(name);
+    std::reverse(factor.levels.begin(), factor.levels.end());
+    for (std::int32_t& code : factor.codes)
+      code = static_cast<std::int32_t>(factor.levels.size()) - 1 - code;
+    reversed.set(name, factor);
+  }
+  for (const char* text : {"y ~ session + (1 + session | patient)",
+                           "y ~ session + (1 | therapist) + (1 + session | patient)"}) {
+    SCOPED_TRACE(text);
+    const MixedFit fit = fit_mixed_model(parse_formula(text), table);
+    const MixedFit other = fit_mixed_model(parse_formula(text), reversed);
+    EXPECT_NEAR(other.criterion.value, fit.criterion.value, 1e-9 * fit.criterion.value);
+    for (std::size_t k = 0; k < fit.random.size(); ++k) {
+      EXPECT_EQ(other.random[k].levels.front(), fit.random[k].levels.back());
+      EXPECT_LT((other.random[k].blups - fit.random[k].blups.colwise().reverse()).norm(),
+                1e-6 * fit.random[k].blups.norm());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rapport
