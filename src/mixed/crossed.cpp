@@ -89,7 +89,7 @@ void CrossedCrossProducts::scale_root(const std::vector<MatrixXd>& blocks,
 
 std::shared_ptr<CrossedCrossProducts::Solved> CrossedCrossProducts::solve(
     const std::vector<MatrixXd>& factors) const {
-  const auto solved = std::make_shared<Solved>(remainder_);
+  const auto solved = std::make_shared<Solved>(root_gram_);
   solved->factors = factors;
   solved->leaves = whiten(factors.front());
   const Leaves& leaves = solved->leaves;
@@ -100,7 +100,7 @@ std::shared_ptr<CrossedCrossProducts::Solved> CrossedCrossProducts::solve(
   scale_rows(factors, solved->half);
 
   SupernodalMatrix& lower = solved->lower;
-  add_leaf_products(leaves.c, leaves.c, 1, lower);
+  add_leaf_products(leaves.known, leaves.known, -1, lower);
   scale_root(factors, lower);
   for (const Supernode& s : layout_->root.supernodes()) lower.panel(s).diagonal().array() += 1;
   if (!lower.factorize()) {

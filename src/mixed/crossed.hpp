@@ -174,9 +174,9 @@ class CrossedCrossProducts final : public CrossProducts {
   Eigen::MatrixXd leaf_r_;           ///< q × q·leaves: R side by side
   Eigen::MatrixXd leaf_c_;           ///< q × met: C of the root's columns
   Eigen::MatrixXd leaf_fixed_;       ///< M × q·leaves: C' of [X y]
-  SupernodalMatrix remainder_;       ///< residual Gram matrix of the root's Z
-  Eigen::MatrixXd remainder_cross_;  ///< root × M: of the root's Z and [X y]
-  Eigen::MatrixXd remainder_fixed_;  ///< M × M: of [X y]
+  SupernodalMatrix root_gram_;       ///< Z'Z of the root
+  Eigen::MatrixXd remainder_cross_;  ///< root × M: of the residuals of the root's Z and [X y]
+  Eigen::MatrixXd remainder_fixed_;  ///< M × M: of those of [X y]
   Index residual_rows_ = 0;          ///< dimension of the space of those residuals
 };
 

@@ -204,7 +204,7 @@ CrossedCrossProducts::CrossedCrossProducts(const ModelColumns& columns,
       leaf_r_(MatrixXd::Zero(leaf_size_, leaf_size_ * n_leaves())),
       leaf_c_(MatrixXd::Zero(leaf_size_, static_cast<Index>(layout_->met.size()))),
       leaf_fixed_(MatrixXd::Zero(fixed_columns_, leaf_size_ * n_leaves())),
-      remainder_(layout_->root),
+      root_gram_(layout_->root),
       remainder_fixed_(MatrixXd::Zero(fixed_columns_, fixed_columns_)) {
   compress(columns, leaf_rows);
 }
@@ -228,13 +228,12 @@ void CrossedCrossProducts::compress(const ModelColumns& columns, const IndexList
     compress_leaf(columns, leaf, leaf_rows.items.data() + begin,
                   leaf_rows.begin[at(leaf + 1)] - begin, work);
   }
-  add_leaf_products(leaf_c_, leaf_c_, -1, remainder_);
   remainder_cross_ = (work.cross - to_root(leaf_fixed_, leaf_c_)).transpose();
   remainder_fixed_.triangularView<Eigen::StrictlyUpper>() = remainder_fixed_.transpose();
 }
 
-/// A row has few columns of the root: its products are added as they are, and those of C taken
-/// away later. X and y are left with residuals.
+/// A row has few columns of the root: its products are added as they are. X and y are left with
+/// residuals.
 void CrossedCrossProducts::compress_leaf(const ModelColumns& columns, Index leaf,
                                          const std::int32_t* rows, Index n_rows,
                                          Compression& work) {
@@ -297,13 +296,13 @@ void CrossedCrossProducts::add_root_row(const ModelColumns& columns, Index row, 
   }
   for (std::size_t a = 0; a < work.value.size(); ++a)
     for (std::size_t b = 0; b <= a; ++b)
-      remainder_.values()[at(layout_->root.place(std::max(work.column[a], work.column[b]),
+      root_gram_.values()[at(layout_->root.place(std::max(work.column[a], work.column[b]),
                                                  std::min(work.column[a], work.column[b])))] +=
           work.value[a] * work.value[b];
 }
 
 void CrossedCrossProducts::transform_effects(const std::vector<MatrixXd>& transforms) {
-  scale_root(transforms, remainder_);
+  scale_root(transforms, root_gram_);
   scale_rows(transforms, remainder_cross_);
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
     auto r = leaf_r_.middleCols(leaf * leaf_size_, leaf_size_);
@@ -324,19 +323,8 @@ std::vector<MatrixXd> CrossedCrossProducts::mean_effect_grams() const {
     for (const Index first : level.column)
       for (Index j = 0; j < level.size; ++j)
         for (Index i = j; i < level.size; ++i)
-          sum(i, j) += remainder_.values()[at(layout_->root.place(first + i, first + j))];
+          sum(i, j) += root_gram_.values()[at(layout_->root.place(first + i, first + j))];
     result.push_back(sum);
-  }
-  for (Index e = 0; e < leaf_c_.cols();) {
-    const auto level = static_cast<std::size_t>(layout_->column_level[at(layout_->met[at(e)])]);
-    if (leaf_size_ == 1 && layout_->levels[level].size == 1) {
-      result[level + 1](0, 0) += leaf_c_(0, e) * leaf_c_(0, e);
-      ++e;
-      continue;
-    }
-    const auto block = leaf_c_.middleCols(e, layout_->levels[level].size);
-    result[level + 1].noalias() += block.transpose() * block;
-    e += layout_->levels[level].size;
   }
   for (std::size_t l = 0; l < layout_->levels.size(); ++l) {
     MatrixXd& sum = result[l + 1];

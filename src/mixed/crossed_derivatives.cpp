@@ -312,12 +312,10 @@ void CrossedCrossProducts::add_leaf_moments(const MatrixXd& projection, const Ma
 void CrossedCrossProducts::add_root_moments(const MatrixXd& cross, const MatrixXd& projected,
                                             SecondOrder& result) const {
   const Index n = structure_.n_parameters();
-  SupernodalMatrix gram = remainder_;  // Z'Z
-  add_leaf_products(leaf_c_, leaf_c_, 1, gram);
   const Index c = projected.rows();
   MatrixXd by_level(c, n);  // Σ over the rows of a column, level by level
   for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
-    const auto panel = gram.panel(s);
+    const auto panel = root_gram_.panel(s);
     const std::int32_t* rows = layout_->root.rows(s);
     for (Index j = 0; j < s.width; ++j) {
       const Index column = s.first + j;

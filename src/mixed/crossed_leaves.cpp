@@ -54,7 +54,7 @@ void with_width(Index m, const Use& use) {
 
 CrossedCrossProducts::Leaves CrossedCrossProducts::whiten(const MatrixXd& factor) const {
   const Index q = leaf_size_;
-  Leaves leaves{0, leaf_r_, leaf_c_, leaf_fixed_};
+  Leaves leaves{0, leaf_r_, leaf_c_, leaf_c_, leaf_fixed_};
   for (Index leaf = 0; leaf < n_leaves(); ++leaf) {
     const Index first = layout_->first[at(leaf)];
     const Index end = layout_->first[at(leaf + 1)];
@@ -65,7 +65,10 @@ CrossedCrossProducts::Leaves CrossedCrossProducts::whiten(const MatrixXd& factor
       leaves.r.data()[leaf] *= root;
       for (Index i = leaf * fixed_columns_; i < (leaf + 1) * fixed_columns_; ++i)
         leaves.fixed.data()[i] *= root;
-      for (Index e = first; e < end; ++e) leaves.c.data()[e] *= root;
+      for (Index e = first; e < end; ++e) {
+        leaves.c.data()[e] *= root;
+        leaves.known.data()[e] = scaled * leaves.c.data()[e];
+      }
       continue;
     }
     auto r = leaves.r.middleCols(leaf * q, q);
@@ -79,6 +82,11 @@ CrossedCrossProducts::Leaves CrossedCrossProducts::whiten(const MatrixXd& factor
     llt.matrixL().solveInPlace(r);
     llt.matrixL().solveInPlace(c);
     llt.matrixU().solveInPlace<Eigen::OnTheRight>(fixed);
+    // I − M⁻¹ = H(I + H'H)⁻¹H' for M = I + HH'.
+    const Eigen::LLT<MatrixXd> inner(MatrixXd::Identity(q, q) + scaled.transpose() * scaled);
+    auto known = leaves.known.middleCols(first, end - first);
+    known = (scaled.transpose() * known).eval();
+    inner.matrixL().solveInPlace(known);
   }
   return leaves;
 }

@@ -84,7 +84,9 @@ void CrossedCrossProducts::draw_remainder(const VectorXd& effects, const VectorX
                                           double sigma, RandomStream& stream) {
   const Index p = fixed_columns_ - 1;
   const Index n = layout_->root.columns();
-  SupernodalMatrix lower = remainder_;
+  SupernodalMatrix remainder = root_gram_;
+  add_leaf_products(leaf_c_, leaf_c_, -1, remainder);
+  SupernodalMatrix lower = remainder;
   VectorXd original(n);
   for (const SupernodalPattern::Supernode& s : layout_->root.supernodes()) {
     original.segment(s.first, s.width) = lower.panel(s).diagonal();
@@ -123,7 +125,7 @@ void CrossedCrossProducts::draw_remainder(const VectorXd& effects, const VectorX
       residual_rows_ > rank ? stream.chi_squared(static_cast<double>(residual_rows_ - rank)) : 0;
 
   const VectorXd mean_z =
-      symmetric_product(remainder_, effects) + remainder_cross_.leftCols(p) * coefficients;
+      symmetric_product(remainder, effects) + remainder_cross_.leftCols(p) * coefficients;
   const VectorXd mean_x = remainder_cross_.leftCols(p).transpose() * effects + x * coefficients;
   remainder_cross_.col(p) = mean_z + sigma * cross;
   remainder_fixed_.col(p).head(p) = mean_x + sigma * y;

@@ -10,6 +10,7 @@ struct CrossedCrossProducts::Leaves {
   double log_determinant;  ///< Σ log|M|
   Eigen::MatrixXd r;       ///< q × q·leaves: L⁻¹R
   Eigen::MatrixXd c;       ///< q × met: L⁻¹C
+  Eigen::MatrixXd known;   ///< q × met: what the leaves explain, C'(I − M⁻¹)C = known'known
   Eigen::MatrixXd fixed;   ///< M × q·leaves: (L⁻¹C)' of [X y]
 };
 

@@ -112,6 +112,20 @@ TEST(CrossedModel, ASparseRootReachesTheOptimumOfTheDefinition) {
   EXPECT_NEAR(dense_at(design, fit, at + step) - dense_at(design, fit, at - step), 0, 1e-5);
 }
 
+/// A sparse root whose factor fills, so that the search starts from estimated traces.
+TEST(CrossedModel, AFilledRootReachesTheOptimumOfTheDefinition) {
+  const Design design = crossed_design(1300, {{420, false, 1.5}, {400, false, 1.5}}, 400, 4);
+  const MixedFit fit = fit_mixed_model(design);
+  const VectorXd at = parameters_of(fit);
+  EXPECT_TRUE(fit.optimizer.converged);
+  EXPECT_NEAR(fit.criterion.value, dense_at(design, fit, at), 1e-9 * std::abs(fit.criterion.value));
+  for (const double sign : {1.0, -1.0}) {
+    VectorXd step = 1e-3 * at.cwiseAbs();
+    step[0] *= sign;
+    EXPECT_NEAR(dense_at(design, fit, at + step) - dense_at(design, fit, at - step), 0, 1e-5);
+  }
+}
+
 /// BLUPs and conditional covariances by generalised least squares on V itself.
 class CrossedEffects : public testing::TestWithParam<bool> {};
 
