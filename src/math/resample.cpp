@@ -69,6 +69,7 @@ ConfidenceInterval interval(const BootstrapResult& result, const Eigen::VectorXd
   double p_lower = 0.5 * (1 - options.confidence_level);
   double p_upper = 0.5 * (1 + options.confidence_level);
   if (options.interval == BootstrapInterval::bca) {
+    if (jackknife.size() == 0) return ci;
     std::tie(p_lower, p_upper) =
         bca_probabilities(defined, result.estimate, jackknife, options.confidence_level);
     if (is_missing(p_lower) || is_missing(p_upper)) return ci;

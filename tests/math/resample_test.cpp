@@ -72,6 +72,17 @@ TEST(Bootstrap, StandardErrorOfAMean) {
 
 // R 4.2, boot 1.3: boot.ci(boot(x, function(d, i) mean(d[i]), 400000), type = ...), seed 1, BCa
 // with the jackknife influence values.
+TEST(Bootstrap, OfAStatisticThatNeedsTheOnlyRowHasNoInterval) {
+  const auto mean = [](const std::vector<Index>& rows) {
+    return rows.empty() ? missing : mean_of(rows);
+  };
+  const BootstrapResult result =
+      bootstrap(1, mean, Seed{1}, {.replicates = 20, .interval = BootstrapInterval::bca});
+  EXPECT_EQ(result.estimate, 3.1);
+  EXPECT_TRUE(std::isnan(result.ci.lower));
+  EXPECT_TRUE(std::isnan(result.ci.upper));
+}
+
 TEST(Bootstrap, IntervalsAgreeWithBoot) {
   const auto ci = [](BootstrapInterval interval) {
     return bootstrap(sample().size(), mean_of, Seed{3}, {.replicates = 60000, .interval = interval})
