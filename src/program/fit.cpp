@@ -153,6 +153,32 @@ ModelOfData model_of_table(const FitArguments& arguments, const Formula& formula
   return {std::move(design), std::move(model), table.rows(), used, std::nullopt};
 }
 
+Outcome fit_rows(const FitArguments& arguments, const Formula& formula, const Table& table) {
+  if (is_generalized(arguments)) return fit_generalized(arguments, formula, table);
+  return GaussianFit(arguments, formula, table, model_of_table(arguments, formula, table))
+      .outcome();
+}
+
+/// The same model of the responses that --refit names.
+void add_refits(const FitArguments& arguments, const Formula& formula, const Table& table,
+                Outcome& outcome) {
+  if (arguments.refit.empty()) return;
+  Json refits = Json::array();
+  for (const std::string& response : split_names(arguments.refit, "--refit")) {
+    Formula changed = formula;
+    changed.response = quoted_name(response);
+    FitArguments own = arguments;
+    own.formula = changed.response + " " + arguments.formula.substr(arguments.formula.find('~'));
+    own.save.clear();
+    Outcome refit = fit_rows(own, changed, table);
+    for (const std::string& warning : refit.warnings)
+      outcome.warnings.push_back(response + ": " + warning);
+    outcome.text += "\n" + refit.text;
+    refits.push_back(std::move(refit.result));
+  }
+  outcome.result.set("refits", refits);
+}
+
 Outcome run_fit(const FitArguments& arguments) {
   validate(arguments);
   const Formula formula = parse_formula(arguments.formula);
@@ -164,11 +190,8 @@ Outcome run_fit(const FitArguments& arguments) {
     add_panel_columns(all, formula);
     if (compared) add_panel_columns(all, against);
   });
-  Outcome outcome =
-      is_generalized(arguments)
-          ? fit_generalized(arguments, formula, table)
-          : GaussianFit(arguments, formula, table, model_of_table(arguments, formula, table))
-                .outcome();
+  Outcome outcome = fit_rows(arguments, formula, table);
+  add_refits(arguments, formula, table, outcome);
   std::vector<std::string> variables;
   for (const FormulaTerm& term : formula.fixed)
     if (term.size() == 1) variables.push_back(term.front());
@@ -217,6 +240,10 @@ void add_model_options(CLI::App& command, FitArguments& a) {
   command
       .add_option("--variance", a.variance,
                   "constant, ident(g), power(x), exp(x), const-power(x), or a product with *")
+      ->group(model);
+  command
+      .add_option("--refit", a.refit,
+                  "Y1[,Y2]: the same model of these responses, each on its complete rows")
       ->group(model);
   command
       .add_option("--weights", a.weights,

@@ -40,6 +40,7 @@ struct FitArguments {
   bool averaged = false;
   Index simulate = 0;
   std::string save;
+  std::string refit;
   std::string influence;
   std::string against;
   std::string means;

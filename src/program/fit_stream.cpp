@@ -17,6 +17,7 @@ void refuse_rows(const FitArguments& arguments) {
       {arguments.simulate > 0, "--simulate"},
       {!arguments.influence.empty(), "--influence"},
       {!arguments.against.empty(), "--against"},
+      {!arguments.refit.empty(), "--refit"},
       {!arguments.predict.empty(), "--predict"}};
   for (const auto& [given, option] : needs_rows)
     if (given)

@@ -50,6 +50,19 @@ TEST(PredictCommand, PredictsAsTheFitDoes) {
   EXPECT_EQ(fit(slopes, {"--residual", "ar1(session|patient)", "--save", kept}).status, 2);
 }
 
+TEST(FitCommand, RefitsToOtherResponses) {
+  const std::string rest = " ~ session + (1 + session | patient)";
+  const ProgramRun run =
+      fit("phq9" + rest, {"--refit", "wai_client,wai_therapist", "--random-effects"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const Json result = run.result();
+  const Json::Array& refits = result.at("refits").items();
+  ASSERT_EQ(refits.size(), 2U);
+  EXPECT_EQ(refits[1].dump(), fit("wai_therapist" + rest, {"--random-effects"}).result().dump());
+  EXPECT_EQ(fit("phq9" + rest, {"--refit", "nothing"}).status, 1);
+  EXPECT_EQ(fit("phq9" + rest, {"--refit", "wai_client", "--stream"}).status, 2);
+}
+
 TEST(FitCommand, FitsAndInfers) {
   const ProgramRun run = fit(slopes);
   ASSERT_EQ(run.status, 0) << run.err;
