@@ -262,7 +262,7 @@ TEST(ModelOfTable, DoesNotDependOnTheOrderOfLevels) {
     const MixedFit other = fit_mixed_model(parse_formula(text), reversed);
     EXPECT_NEAR(other.criterion.value, fit.criterion.value, 1e-9 * fit.criterion.value);
     for (std::size_t k = 0; k < fit.random.size(); ++k) {
-      EXPECT_EQ(other.random[k].levels.front(), fit.random[k].levels.back());
+      EXPECT_EQ(other.random[k].levels.list().front(), fit.random[k].levels.list().back());
       EXPECT_LT((other.random[k].blups - fit.random[k].blups.colwise().reverse()).norm(),
                 1e-6 * fit.random[k].blups.norm());
     }
