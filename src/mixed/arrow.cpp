@@ -312,6 +312,10 @@ void ArrowMatrix::invert() {
   for (Index c = 0; c < layout_.n_components(); ++c) {
     const auto factor = component(std::as_const(c_), c);
     Eigen::Map<Eigen::MatrixXd> inverse = component(inverse_, c);
+    if (factor.rows() == 1) {
+      inverse(0, 0) = 1 / (factor(0, 0) * factor(0, 0));
+      continue;
+    }
     inverse.setIdentity();
     factor.triangularView<Eigen::Lower>().solveInPlace(inverse);
     factor.transpose().triangularView<Eigen::Upper>().solveInPlace(inverse);

@@ -1,4 +1,5 @@
 #include <Eigen/Eigenvalues>
+#include <Eigen/Jacobi>
 
 #include "location_scale_objective.hpp"
 #include <cmath>
@@ -19,14 +20,17 @@ void NodeMoments::clear() {
   mm.setZero();
 }
 
-void NodeMoments::add(double weight, double at, const VectorXd& mean, const VectorXd& variance) {
+void NodeMoments::add(double weight, double at, const double* mean, const double* variance) {
   one += weight;
   u += weight * at;
   uu += weight * at * at;
-  m += weight * mean;
-  um += weight * at * mean;
-  r += weight * variance;
-  mm.noalias() += weight * mean * mean.transpose();
+  for (Index j = 0; j < m.size(); ++j) {
+    const double weighted = weight * mean[j];
+    m[j] += weighted;
+    um[j] += at * weighted;
+    r[j] += weight * variance[j];
+    for (Index i = 0; i < m.size(); ++i) mm(i, j) += weighted * mean[i];
+  }
 }
 
 LevelLikelihood::LevelLikelihood(Index q)
@@ -47,16 +51,35 @@ void LevelLikelihood::prepare(const MatrixXd& lambda, const VectorXd& a, double 
     eigenvalues_[0] = lambda(0, 0) * lambda(0, 0) * s_matrix(0, 0);
     basis(0, 0) = lambda(0, 0);
   } else if (q > 1) {
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(lambda.transpose() * s_matrix * lambda);
-    eigenvalues_ = eigen.eigenvalues().cwiseMax(0);
-    rotation = eigen.eigenvectors();
-    basis.noalias() = lambda * rotation;
+    inner_.noalias() = s_matrix.lazyProduct(lambda);
+    inner_ = lambda.transpose().lazyProduct(inner_).eval();
+    diagonalize();
+    basis.noalias() = lambda.lazyProduct(rotation);
   }
-  const VectorXd sa = s_matrix * a;
-  c0_.noalias() = basis.transpose() * t;
-  c1_.noalias() = basis.transpose() * sa;
+  sa_.noalias() = s_matrix.lazyProduct(a);
+  c0_.noalias() = basis.transpose().lazyProduct(t);
+  c1_.noalias() = basis.transpose().lazyProduct(sa_);
   at_ = a.dot(t);
-  asa_ = a.dot(sa);
+  asa_ = a.dot(sa_);
+}
+
+void LevelLikelihood::diagonalize() {
+  if (t.size() == 2) {
+    Eigen::JacobiRotation<double> jacobi;
+    jacobi.makeJacobi(inner_(0, 0), inner_(0, 1), inner_(1, 1));
+    rotation.setIdentity();
+    rotation.applyOnTheRight(0, 1, jacobi);
+    for (Index k = 0; k < 2; ++k) {
+      const double x = rotation(0, k);
+      const double y = rotation(1, k);
+      eigenvalues_[k] = x * x * inner_(0, 0) + 2 * x * y * inner_(1, 0) + y * y * inner_(1, 1);
+    }
+  } else {
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(inner_);
+    eigenvalues_ = eigen.eigenvalues();
+    rotation = eigen.eigenvectors();
+  }
+  eigenvalues_ = eigenvalues_.cwiseMax(0);
 }
 
 double LevelLikelihood::at(double u) {

@@ -97,6 +97,11 @@ Index LocationScaleObjective::n_parameters() const {
   return n_without_scale() + 1 + (correlated_ ? q_ : 0);
 }
 
+void LocationScaleObjective::set_points(Index points) {
+  rule_ = gauss_hermite(points);
+  log_weights_ = rule_.weights.array().log() + 0.5 * rule_.nodes.array().square();
+}
+
 VectorXd LocationScaleObjective::start() const {
   VectorXd x = VectorXd::Zero(n_without_scale());
   x[p_] = q_ > 0 ? -0.7 : 0;
@@ -190,31 +195,36 @@ void LocationScaleObjective::place_nodes(Index level) {
 /// log of the level's likelihood; fills the moments with weights π κ, and `posterior` with π.
 double LocationScaleObjective::integrate(Index level, NodeMoments* posterior) {
   const Index points = random_scale_ ? rule_.nodes.size() : 1;
-  const auto node = [&](Index k) {
-    return random_scale_ ? centre_[level] + spread_[level] * rule_.nodes[k] : 0.0;
-  };
-  node_log_.resize(at(points));
+  nodes_.resize(at(points));
+  node_mean_.resize(q_, points);
+  node_variance_.resize(q_, points);
+  double largest = -std::numeric_limits<double>::infinity();
   for (Index k = 0; k < points; ++k) {
-    const double u = node(k);
-    node_log_[at(k)] = level_.at(u);
-    if (random_scale_)
-      node_log_[at(k)] += std::log(rule_.weights[k] * spread_[level]) -
-                          0.5 * (u * u - rule_.nodes[k] * rule_.nodes[k]);
+    Node& node = nodes_[at(k)];
+    node.u = random_scale_ ? centre_[level] + spread_[level] * rule_.nodes[k] : 0;
+    node.log_density = level_.at(node.u);
+    if (random_scale_) node.log_density += log_weights_[k] - 0.5 * node.u * node.u;
+    node.kappa = level_.kappa;
+    node.slope_in_s = level_.slope_in_s;
+    node_mean_.col(k) = level_.m;
+    node_variance_.col(k) = level_.r;
+    largest = std::max(largest, node.log_density);
   }
-  const double largest = *std::max_element(node_log_.begin(), node_log_.end());
   double sum = 0;
-  for (double& value : node_log_) sum += (value = std::exp(value - largest));
+  for (Node& node : nodes_) sum += (node.log_density = std::exp(node.log_density - largest));
   moments_.clear();
   scale_slope_ = 0;
   for (Index k = 0; k < points; ++k) {
-    const double share = node_log_[at(k)] / sum;
-    const double u = node(k);
-    (void)level_.at(u);
-    moments_.add(share * level_.kappa, u, level_.m, level_.r);
-    if (posterior != nullptr) posterior->add(share, u, level_.m, level_.r);
-    scale_slope_ += share * level_.slope_in_s;
+    const Node& node = nodes_[at(k)];
+    const double share = node.log_density / sum;
+    const double* mean = node_mean_.col(k).data();
+    const double* variance = node_variance_.col(k).data();
+    moments_.add(share * node.kappa, node.u, mean, variance);
+    if (posterior != nullptr) posterior->add(share, node.u, mean, variance);
+    scale_slope_ += share * node.slope_in_s;
   }
-  return largest + std::log(sum);
+  const double spread = random_scale_ ? std::log(spread_[level]) : 0;
+  return largest + std::log(sum) + spread;
 }
 
 /// Adds the slopes of the level's log L in a, Λ and s, and sets those of its rows.

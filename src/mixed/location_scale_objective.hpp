@@ -13,7 +13,8 @@ namespace rapport::detail {
 struct NodeMoments {
   explicit NodeMoments(Index q);
   void clear();
-  void add(double weight, double u, const Eigen::VectorXd& mean, const Eigen::VectorXd& variance);
+  /// `mean` and `variance` have q values.
+  void add(double weight, double u, const double* mean, const double* variance);
 
   double one = 0;
   double u = 0;
@@ -53,11 +54,16 @@ class LevelLikelihood {
   Eigen::MatrixXd rotation;  ///< U
 
  private:
+  /// inner_ = U diag(λ) U'.
+  void diagonalize();
+
   double s_ = 0;
   double at_ = 0;   ///< a't
   double asa_ = 0;  ///< a'Sa
   double quadratic_ = 0;
   double remaining_ = 0;
+  Eigen::MatrixXd inner_;  ///< Λ'SΛ
+  Eigen::VectorXd sa_;     ///< Sa
   Eigen::VectorXd eigenvalues_;
   Eigen::VectorXd c0_;
   Eigen::VectorXd c1_;
@@ -80,7 +86,7 @@ class LocationScaleObjective {
 
   /// Nodes of the quadrature; placed at each level's mode and curvature at every evaluation, or
   /// where they were at the last while held: then the gradient is that of the sum over nodes.
-  void set_points(Index points) { rule_ = gauss_hermite(points); }
+  void set_points(Index points);
   void hold_nodes(bool hold) { held_ = hold; }
 
   void evaluate(const Eigen::VectorXd& x, Derivatives& out);
@@ -148,7 +154,8 @@ class LocationScaleObjective {
   Eigen::VectorXd w_scale_;
 
   QuadratureRule rule_;
-  Eigen::VectorXd centre_;  ///< of each level's nodes
+  Eigen::VectorXd log_weights_;  ///< log(w / φ), up to a constant
+  Eigen::VectorXd centre_;       ///< of each level's nodes
   Eigen::VectorXd spread_;
 
   Internal at_;
@@ -160,7 +167,16 @@ class LocationScaleObjective {
   LevelLikelihood level_;
   NodeMoments moments_;  ///< weighted by the posterior and κ
   double scale_slope_ = 0;
-  std::vector<double> node_log_;
+  /// Of each node of a level.
+  struct Node {
+    double u;
+    double log_density;
+    double kappa;
+    double slope_in_s;
+  };
+  std::vector<Node> nodes_;
+  Eigen::MatrixXd node_mean_;      ///< q × nodes: m
+  Eigen::MatrixXd node_variance_;  ///< r
 };
 
 }  // namespace rapport::detail

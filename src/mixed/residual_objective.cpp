@@ -225,11 +225,10 @@ bool ResidualObjective::eliminate_blocks() {
   return std::isfinite(block_determinant_);
 }
 
-MatrixXd ResidualObjective::cluster_gram(Index cluster) const {
+ResidualObjective::GramMap ResidualObjective::cluster_gram(Index cluster) const {
   const ResidualShape& shape = cluster_shapes_[at(cluster)];
-  return Eigen::Map<const MatrixXd, 0, Eigen::OuterStride<>>(
-      shared_.data() + shared_start_[at(cluster)], shape.s, shape.s,
-      Eigen::OuterStride<>(shape.stride()));
+  return {shared_.data() + shared_start_[at(cluster)], shape.s, shape.s,
+          Eigen::OuterStride<>(shape.stride())};
 }
 
 /// Λ of the cluster's columns, block-diagonal.
@@ -265,31 +264,28 @@ MatrixXd ResidualObjective::cluster_inverse(Index cluster) const {
 void ResidualObjective::assemble(Index cluster) {
   const std::vector<Index>& columns = clusters_[at(cluster)].columns;
   const auto t = static_cast<Index>(columns.size());
-  const MatrixXd gram = cluster_gram(cluster);
+  const GramMap gram = cluster_gram(cluster);
   border_ += gram.bottomRightCorner(p_ + 1, p_ + 1);
   if (t == 0) return;
   const MatrixXd factor = cluster_factor(cluster);
-  const MatrixXd moved = factor.transpose() * gram.topRows(t);
-  const MatrixXd inner = moved.leftCols(t) * factor;
+  // Products of few columns: coefficient by coefficient, without packing.
+  work_.moved.noalias() = factor.transpose().lazyProduct(gram.topRows(t));
+  work_.inner.noalias() = work_.moved.leftCols(t).lazyProduct(factor);
   for (Index j = 0; j < t; ++j) {
     for (Index i = 0; i < t; ++i) {
-      if (columns[at(i)] >= columns[at(j)]) upper_.c(columns[at(i)], columns[at(j)]) += inner(i, j);
+      if (columns[at(i)] >= columns[at(j)])
+        upper_.c(columns[at(i)], columns[at(j)]) += work_.inner(i, j);
     }
-    upper_right_.row(columns[at(j)]) += moved.row(j).tail(p_ + 1);
+    upper_right_.row(columns[at(j)]) += work_.moved.row(j).tail(p_ + 1);
   }
 }
 
 /// β, σ² and what they rest on; false if the matrices are not positive definite.
 bool ResidualObjective::profile() {
   if (!upper_.factorize()) return false;
-  upper_solved_ = upper_right_;
-  VectorXd none;
-  VectorXd column;
-  for (Index j = 0; j <= p_ && layout_.columns > 0; ++j) {
-    column = upper_right_.col(j);
-    upper_.solve(none, column);
-    upper_solved_.col(j) = column;
-  }
+  work_.rows = upper_right_.transpose();
+  upper_.solve(work_.rows);
+  upper_solved_ = work_.rows.transpose();
   const MatrixXd s = border_ - upper_right_.transpose() * upper_solved_;
   combination_ = VectorXd::Ones(p_ + 1);
   penalised_ = s(p_, p_);
@@ -341,26 +337,33 @@ void ResidualObjective::add_factor_slope(const Slot& slot, const MatrixXd& slope
   }
 }
 
-/// The adjoint of the Gram matrix that a cluster receives, given that of β's: K = [REML] S⁻¹ + aa'
-/// / σ². Adds the slopes in Λ of the cluster's columns.
-MatrixXd ResidualObjective::cluster_adjoint(Index cluster, const MatrixXd& k, VectorXd& gradient) {
+/// Writes the adjoint of the Gram matrix that a cluster receives, given that of β's: K = [REML]
+/// S⁻¹ + aa' / σ². Adds the slopes in Λ of the cluster's columns.
+void ResidualObjective::cluster_adjoint(Index cluster, const MatrixXd& k, double* out,
+                                        VectorXd& gradient) {
+  const ResidualShape& shape = cluster_shapes_[at(cluster)];
+  Eigen::Map<MatrixXd, 0, Eigen::OuterStride<>> adjoint(out, shape.s, shape.s,
+                                                        Eigen::OuterStride<>(shape.stride()));
   const auto t = static_cast<Index>(clusters_[at(cluster)].columns.size());
-  if (t == 0) return k;
+  adjoint.bottomRightCorner(p_ + 1, p_ + 1) = k;
+  if (t == 0) return;
   const MatrixXd factor = cluster_factor(cluster);
   const MatrixXd u = cluster_spherical(cluster);
-  const MatrixXd effects = factor * u;
-  const MatrixXd scaled = factor * cluster_inverse(cluster);
-  const MatrixXd gram = cluster_gram(cluster);
-  const MatrixXd left = gram.topRightCorner(t, p_ + 1) - gram.topLeftCorner(t, t) * effects;
-  const MatrixXd slope = gram.topLeftCorner(t, t) * scaled - left * k * u.transpose();
-  for (const Slot& slot : clusters_[at(cluster)].slots) add_factor_slope(slot, slope, gradient);
-  MatrixXd adjoint(t + p_ + 1, t + p_ + 1);
-  const MatrixXd moved = effects * k;
-  adjoint.topLeftCorner(t, t) = scaled * factor.transpose() + moved * effects.transpose();
-  adjoint.topRightCorner(t, p_ + 1) = -moved;
-  adjoint.bottomLeftCorner(p_ + 1, t) = -moved.transpose();
-  adjoint.bottomRightCorner(p_ + 1, p_ + 1) = k;
-  return adjoint;
+  const GramMap gram = cluster_gram(cluster);
+  Work& w = work_;
+  w.effects.noalias() = factor.lazyProduct(u);
+  w.scaled.noalias() = factor.lazyProduct(cluster_inverse(cluster));
+  w.left = gram.topRightCorner(t, p_ + 1);
+  w.left.noalias() -= gram.topLeftCorner(t, t).lazyProduct(w.effects);
+  w.moved.noalias() = w.left.lazyProduct(k);
+  w.inner.noalias() = gram.topLeftCorner(t, t).lazyProduct(w.scaled);
+  w.inner.noalias() -= w.moved.lazyProduct(u.transpose());
+  for (const Slot& slot : clusters_[at(cluster)].slots) add_factor_slope(slot, w.inner, gradient);
+  w.moved.noalias() = w.effects.lazyProduct(k);
+  adjoint.topLeftCorner(t, t).noalias() = w.scaled.lazyProduct(factor.transpose());
+  adjoint.topLeftCorner(t, t).noalias() += w.moved.lazyProduct(w.effects.transpose());
+  adjoint.topRightCorner(t, p_ + 1) = -w.moved;
+  adjoint.bottomLeftCorner(p_ + 1, t) = -w.moved.transpose();
 }
 
 void ResidualObjective::add_gradient(VectorXd& gradient) {
@@ -369,11 +372,8 @@ void ResidualObjective::add_gradient(VectorXd& gradient) {
   if (criterion_ == Criterion::reml) k.topLeftCorner(p_, p_) += inverse_xx_;
   std::vector<double> adjoints(shared_.size(), 0.0);
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) {
-    const ResidualShape& shape = cluster_shapes_[at(c)];
     double* adjoint = adjoints.data() + shared_start_[at(c)];
-    Eigen::Map<MatrixXd, 0, Eigen::OuterStride<>>(adjoint, shape.s, shape.s,
-                                                  Eigen::OuterStride<>(shape.stride())) =
-        cluster_adjoint(c, k, gradient);
+    cluster_adjoint(c, k, adjoint, gradient);
     grams_->add_cluster_adjoint(c, adjoint);
   }
   inner_slope_ = MatrixXd::Zero(q_, q_);

@@ -73,15 +73,16 @@ class ResidualObjective {
   bool eliminate_blocks();
   void assemble(Index cluster);
   bool profile();
-  [[nodiscard]] Eigen::MatrixXd cluster_gram(Index cluster) const;
+  using GramMap = Eigen::Map<const Eigen::MatrixXd, 0, Eigen::OuterStride<>>;
+  [[nodiscard]] GramMap cluster_gram(Index cluster) const;
   [[nodiscard]] Eigen::MatrixXd cluster_factor(Index cluster) const;
   [[nodiscard]] Eigen::MatrixXd cluster_spherical(Index cluster) const;
   [[nodiscard]] Eigen::MatrixXd cluster_inverse(Index cluster) const;
   void add_gradient(Eigen::VectorXd& gradient);
   void add_factor_slope(const Slot& slot, const Eigen::MatrixXd& slope,
                         Eigen::VectorXd& gradient) const;
-  Eigen::MatrixXd cluster_adjoint(Index cluster, const Eigen::MatrixXd& k,
-                                  Eigen::VectorXd& gradient);
+  void cluster_adjoint(Index cluster, const Eigen::MatrixXd& k, double* out,
+                       Eigen::VectorXd& gradient);
 
   const Design& design_;
   const SortedRows& rows_;
@@ -119,6 +120,15 @@ class ResidualObjective {
   std::vector<double> half_;             ///< what each unit's elimination leaves
   std::vector<double> own_adjoint_;
   std::vector<double> scratch_;
+  struct Work {
+    Eigen::MatrixXd effects;
+    Eigen::MatrixXd scaled;
+    Eigen::MatrixXd left;
+    Eigen::MatrixXd moved;
+    Eigen::MatrixXd inner;
+    Eigen::MatrixXd rows;
+  };
+  Work work_;                     ///< of one cluster at a time
   double block_determinant_ = 0;  ///< log
   Eigen::MatrixXd upper_right_;
   Eigen::MatrixXd upper_solved_;
