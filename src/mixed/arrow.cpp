@@ -272,6 +272,10 @@ void ArrowMatrix::solve(double* inner, double* upper, Index count) const {
     const auto factor = component(c_, c);
     Eigen::Map<Eigen::Matrix<double, fixed_count, Eigen::Dynamic>> x(
         upper + layout_.component_start[at(c)] * n, n, factor.rows());
+    if (factor.rows() == 1) {
+      x /= factor(0, 0) * factor(0, 0);
+      continue;
+    }
     if constexpr (fixed_count == 1) {
       factor.template triangularView<Eigen::Lower>().solveInPlace(x.transpose());
       factor.transpose().template triangularView<Eigen::Upper>().solveInPlace(x.transpose());

@@ -136,6 +136,7 @@ void ResidualObjective::make_clusters() {
     }
   }
   shared_.resize(at(shared));
+  adjoints_.resize(at(shared));
 }
 
 void ResidualObjective::write_rows(Index block, MatrixXd& values) const {
@@ -232,33 +233,33 @@ ResidualObjective::GramMap ResidualObjective::cluster_gram(Index cluster) const 
 }
 
 /// Λ of the cluster's columns, block-diagonal.
-MatrixXd ResidualObjective::cluster_factor(Index cluster) const {
+const MatrixXd& ResidualObjective::cluster_factor(Index cluster) {
   const auto t = static_cast<Index>(clusters_[at(cluster)].columns.size());
-  MatrixXd factor = MatrixXd::Zero(t, t);
+  work_.factor.setZero(t, t);
   for (const Slot& slot : clusters_[at(cluster)].slots)
-    factor.block(slot.start, slot.start, slot.q, slot.q) = factor_[slot.term];
-  return factor;
+    work_.factor.block(slot.start, slot.start, slot.q, slot.q) = factor_[slot.term];
+  return work_.factor;
 }
 
 /// Spherical effects of the cluster's columns, for each of X and y.
-MatrixXd ResidualObjective::cluster_spherical(Index cluster) const {
+const MatrixXd& ResidualObjective::cluster_spherical(Index cluster) {
   const std::vector<Index>& columns = clusters_[at(cluster)].columns;
-  MatrixXd u(static_cast<Index>(columns.size()), p_ + 1);
+  work_.spherical.resize(static_cast<Index>(columns.size()), p_ + 1);
   for (std::size_t j = 0; j < columns.size(); ++j)
-    u.row(static_cast<Index>(j)) = upper_solved_.row(columns[j]);
-  return u;
+    work_.spherical.row(static_cast<Index>(j)) = upper_solved_.row(columns[j]);
+  return work_.spherical;
 }
 
 /// H⁻¹ of the cluster's columns.
-MatrixXd ResidualObjective::cluster_inverse(Index cluster) const {
+const MatrixXd& ResidualObjective::cluster_inverse(Index cluster) {
   const std::vector<Index>& columns = clusters_[at(cluster)].columns;
   const auto t = static_cast<Index>(columns.size());
-  MatrixXd inverse(t, t);
+  work_.inverse.resize(t, t);
   for (Index j = 0; j < t; ++j) {
     for (Index i = 0; i < t; ++i)
-      inverse(i, j) = upper_.upper_inverse(columns[at(i)], columns[at(j)]);
+      work_.inverse(i, j) = upper_.upper_inverse(columns[at(i)], columns[at(j)]);
   }
-  return inverse;
+  return work_.inverse;
 }
 
 void ResidualObjective::assemble(Index cluster) {
@@ -267,7 +268,7 @@ void ResidualObjective::assemble(Index cluster) {
   const GramMap gram = cluster_gram(cluster);
   border_ += gram.bottomRightCorner(p_ + 1, p_ + 1);
   if (t == 0) return;
-  const MatrixXd factor = cluster_factor(cluster);
+  const MatrixXd& factor = cluster_factor(cluster);
   // Products of few columns: coefficient by coefficient, without packing.
   work_.moved.noalias() = factor.transpose().lazyProduct(gram.topRows(t));
   work_.inner.noalias() = work_.moved.leftCols(t).lazyProduct(factor);
@@ -312,8 +313,8 @@ double ResidualObjective::evaluate(const VectorXd& x, VectorXd* gradient) {
     return undefined;
   if (!eliminate_blocks()) return undefined;
   upper_.set_identity();
-  upper_right_ = MatrixXd::Zero(layout_.columns, p_ + 1);
-  border_ = MatrixXd::Zero(p_ + 1, p_ + 1);
+  upper_right_.setZero(layout_.columns, p_ + 1);
+  border_.setZero(p_ + 1, p_ + 1);
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) assemble(c);
   if (!profile()) return undefined;
   double value = block_determinant_ + upper_.log_determinant() + grams_->log_determinant() +
@@ -347,8 +348,8 @@ void ResidualObjective::cluster_adjoint(Index cluster, const MatrixXd& k, double
   const auto t = static_cast<Index>(clusters_[at(cluster)].columns.size());
   adjoint.bottomRightCorner(p_ + 1, p_ + 1) = k;
   if (t == 0) return;
-  const MatrixXd factor = cluster_factor(cluster);
-  const MatrixXd u = cluster_spherical(cluster);
+  const MatrixXd& factor = cluster_factor(cluster);
+  const MatrixXd& u = cluster_spherical(cluster);
   const GramMap gram = cluster_gram(cluster);
   Work& w = work_;
   w.effects.noalias() = factor.lazyProduct(u);
@@ -370,9 +371,8 @@ void ResidualObjective::add_gradient(VectorXd& gradient) {
   upper_.invert();
   MatrixXd k = combination_ * combination_.transpose() / sigma_squared_;
   if (criterion_ == Criterion::reml) k.topLeftCorner(p_, p_) += inverse_xx_;
-  std::vector<double> adjoints(shared_.size(), 0.0);
   for (Index c = 0; c < static_cast<Index>(clusters_.size()); ++c) {
-    double* adjoint = adjoints.data() + shared_start_[at(c)];
+    double* adjoint = adjoints_.data() + shared_start_[at(c)];
     cluster_adjoint(c, k, adjoint, gradient);
     grams_->add_cluster_adjoint(c, adjoint);
   }
@@ -381,7 +381,7 @@ void ResidualObjective::add_gradient(VectorXd& gradient) {
   const double* half = half_.data();
   for (Index u = 0; u < static_cast<Index>(grams_->units().size()); ++u) {
     const BlockShape& unit = grams_->units()[at(u)];
-    const double* adjoint = adjoints.data() + shared_start_[at(unit.cluster)];
+    const double* adjoint = adjoints_.data() + shared_start_[at(unit.cluster)];
     if (q_ > 0) {
       kernels_.adjoint(unit.sizes, unit.weight, own, half, adjoint, scratch_.data(),
                        own_adjoint_.data(), inner_slope_.data());
@@ -458,7 +458,7 @@ ResidualObjective::Effects ResidualObjective::effects() {
     VectorXd mode = e.rightCols(p_ + 1) * combination_;
     MatrixXd covariance = m.transpose() * m;
     if (t > 0) {
-      const MatrixXd factor = cluster_factor(shape.cluster);
+      const MatrixXd& factor = cluster_factor(shape.cluster);
       mode -= e.leftCols(t) * (factor * (cluster_spherical(shape.cluster) * combination_));
       const MatrixXd cross = e.leftCols(t) * factor;
       covariance += cross * cluster_inverse(shape.cluster) * cross.transpose();

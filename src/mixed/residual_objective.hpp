@@ -75,9 +75,9 @@ class ResidualObjective {
   bool profile();
   using GramMap = Eigen::Map<const Eigen::MatrixXd, 0, Eigen::OuterStride<>>;
   [[nodiscard]] GramMap cluster_gram(Index cluster) const;
-  [[nodiscard]] Eigen::MatrixXd cluster_factor(Index cluster) const;
-  [[nodiscard]] Eigen::MatrixXd cluster_spherical(Index cluster) const;
-  [[nodiscard]] Eigen::MatrixXd cluster_inverse(Index cluster) const;
+  const Eigen::MatrixXd& cluster_factor(Index cluster);
+  const Eigen::MatrixXd& cluster_spherical(Index cluster);
+  const Eigen::MatrixXd& cluster_inverse(Index cluster);
   void add_gradient(Eigen::VectorXd& gradient);
   void add_factor_slope(const Slot& slot, const Eigen::MatrixXd& slope,
                         Eigen::VectorXd& gradient) const;
@@ -117,10 +117,14 @@ class ResidualObjective {
   Eigen::MatrixXd inner_factor_;         ///< of the block's own columns
   std::vector<double> own_;              ///< G_ZZ packed and G_ZS of each block
   std::vector<double> shared_;           ///< packed Gram matrix that each cluster receives
+  std::vector<double> adjoints_;         ///< of shared_; what pads its rows stays 0
   std::vector<double> half_;             ///< what each unit's elimination leaves
   std::vector<double> own_adjoint_;
   std::vector<double> scratch_;
   struct Work {
+    Eigen::MatrixXd factor;
+    Eigen::MatrixXd spherical;
+    Eigen::MatrixXd inverse;
     Eigen::MatrixXd effects;
     Eigen::MatrixXd scaled;
     Eigen::MatrixXd left;
