@@ -75,10 +75,6 @@ void warn_of_infinite_parameters(GeneralizedFit& fit) {
 }
 
 void warn_of_undetermined_effects(GeneralizedFit& fit) {
-  for (const std::string& name : fit.fixed.dropped) {
-    fit.warnings.push_back("column " + name +
-                           " depends linearly on those before it and is left out");
-  }
   std::string flat;
   for (Index k = 0; k < fit.fixed.standard_error.size(); ++k) {
     if (std::isnan(fit.fixed.standard_error[k]))
