@@ -310,9 +310,9 @@ MetaWaldTest equality_test(const GeneralizedLeastSquares& fit, Index outcomes, d
 
 }  // namespace
 
-LocationScaleFit fit_location_scale(const MetaData& data, const MatrixView& scale,
-                                    const std::vector<std::string>& scale_terms,
-                                    const MetaOptions& options) {
+MetaLocationScaleFit fit_location_scale(const MetaData& data, const MatrixView& scale,
+                                        const std::vector<std::string>& scale_terms,
+                                        const MetaOptions& options) {
   require_likelihood("fit_location_scale", options);
   const MetaFit plain = fit_meta(data, options);
   const Orthonormal basis = scale_basis(data, scale, scale_terms);
@@ -342,7 +342,7 @@ LocationScaleFit fit_location_scale(const MetaData& data, const MatrixView& scal
   const double df = normal ? infinity : static_cast<double>(k - p);
   const double scale_df = normal ? infinity : static_cast<double>(k - m);
 
-  LocationScaleFit fit{};
+  MetaLocationScaleFit fit{};
   fit.location = tested(design.terms, location.coefficients, location.covariance, df,
                         options.confidence_level);
   fit.scale =

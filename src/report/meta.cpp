@@ -181,7 +181,7 @@ Json to_json(const MetaBias& bias) {
        {"fail_safe_n", bias.fail_safe_n}});
 }
 
-Json to_json(const LocationScaleFit& fit) {
+Json to_json(const MetaLocationScaleFit& fit) {
   Json scale = to_json(fit.scale_moderators);
   scale.set("coefficients", coefficients_json(fit.scale));
   return Json::object({{"location", coefficients_json(fit.location)},

@@ -255,7 +255,7 @@ void add_sensitivity(Page& page, const MetaReport& report) {
 
 void add_models(Page& page, const MetaReport& report) {
   if (report.location_scale) {
-    const LocationScaleFit& fit = *report.location_scale;
+    const MetaLocationScaleFit& fit = *report.location_scale;
     PageTable scale = coefficient_table("Scale: log τ²", fit.scale);
     scale.note =
         "Likelihood ratio against one τ²: χ²(" + rounded(fit.scale_moderators.numerator_df, 0) +

@@ -12,7 +12,8 @@ namespace {
 using test::bcg;
 using test::metafor;
 
-void expect_equals_metafor(const LocationScaleFit& fit, const std::string& key, double tolerance) {
+void expect_equals_metafor(const MetaLocationScaleFit& fit, const std::string& key,
+                           double tolerance) {
   Index at = 0;
   const auto next = [&] { return metafor(key, at++); };
   for (const MetaCoefficient& c : fit.location) EXPECT_NEAR(c.estimate, next(), tolerance) << key;
@@ -39,8 +40,8 @@ TEST(LocationScale, EqualsMetafor) {
 TEST(LocationScale, ReachesAtLeastMetaforsLikelihood) {
   for (const auto& [method, estimator] :
        {std::pair{"REML", MetaEstimator::reml}, std::pair{"ML", MetaEstimator::ml}}) {
-    const LocationScaleFit fit = fit_location_scale(bcg({"ablat"}), bcg({"year"}).moderators,
-                                                    {"year"}, {.estimator = estimator});
+    const MetaLocationScaleFit fit = fit_location_scale(bcg({"ablat"}), bcg({"year"}).moderators,
+                                                        {"year"}, {.estimator = estimator});
     EXPECT_GE(fit.log_likelihood, metafor(std::string("bcg.scale2.") + method, 8) - 1e-8);
     EXPECT_EQ(fit.termination, Termination::converged);
   }
@@ -56,7 +57,7 @@ TEST(LocationScale, WithGroupsIsAModelOfEachGroup) {
   two.moderators = group;
   two.terms = {"group"};
   two.moderator_of.clear();
-  const LocationScaleFit fit =
+  const MetaLocationScaleFit fit =
       fit_location_scale(two, group, {"group"}, {.estimator = MetaEstimator::ml});
   MetaData plain = two;
   plain.moderators.resize(0, 0);

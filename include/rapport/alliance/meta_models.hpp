@@ -10,7 +10,7 @@ namespace rapport {
 
 /// The location–scale model (Viechtbauer & López-López 2022): y_i ~ N(x_i'β, v_i + τ²_i), log τ²_i
 /// = z_i'α. Two levels.
-struct [[nodiscard]] LocationScaleFit {
+struct [[nodiscard]] MetaLocationScaleFit {
   std::vector<MetaCoefficient> location;  ///< β
   std::vector<MetaCoefficient>
       scale;  ///< α, by the observed information; NaN tests where that is singular
@@ -30,9 +30,9 @@ struct [[nodiscard]] LocationScaleFit {
 /// `scale` is k × m, the moderators of log τ² without the column of ones, `scale_terms` their
 /// names. The estimator is `reml` or `ml`, the test `z` or `t` (on k − p and k − m − 1). Throws as
 /// `fit_meta`.
-LocationScaleFit fit_location_scale(const MetaData& data, const MatrixView& scale,
-                                    const std::vector<std::string>& scale_terms,
-                                    const MetaOptions& options = {});
+MetaLocationScaleFit fit_location_scale(const MetaData& data, const MatrixView& scale,
+                                        const std::vector<std::string>& scale_terms,
+                                        const MetaOptions& options = {});
 
 /// How the true effects of a study's outcomes vary together.
 enum class OutcomeCovariance { unstructured, diagonal };

@@ -27,7 +27,7 @@ struct MetaReport {
   std::vector<MetaInfluence> influence = {};
   std::vector<MetaPrediction> blups = {};
   std::optional<MetaEquivalence> equivalence = {};
-  std::optional<LocationScaleFit> location_scale = {};
+  std::optional<MetaLocationScaleFit> location_scale = {};
   std::optional<MultivariateMetaFit> multivariate = {};
   std::optional<Factor> subgroup = {};  ///< of the effects, when it is the only moderator
   std::string subgroup_name = {};
@@ -36,7 +36,7 @@ struct MetaReport {
 [[nodiscard]] Json to_json(const MetaCoefficient& coefficient);
 [[nodiscard]] Json to_json(const MetaFit& fit);
 [[nodiscard]] Json to_json(const MetaBias& bias);
-[[nodiscard]] Json to_json(const LocationScaleFit& fit);
+[[nodiscard]] Json to_json(const MetaLocationScaleFit& fit);
 [[nodiscard]] Json to_json(const MultivariateMetaFit& fit);
 [[nodiscard]] Json to_json(const MetaReport& report);
 
