@@ -38,6 +38,7 @@
 
 #include <rapport/mixed/accumulate.hpp>
 #include <rapport/mixed/basis.hpp>
+#include <rapport/mixed/brant.hpp>
 #include <rapport/mixed/covariance.hpp>
 #include <rapport/mixed/cross_products.hpp>
 #include <rapport/mixed/design.hpp>

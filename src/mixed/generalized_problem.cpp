@@ -236,12 +236,11 @@ GeneralizedProblem::GeneralizedProblem(const Design& design, const GeneralizedOp
       .link = *options_.link,
       .response = design.response(rows_->order),
       .weights = design.weights.size() == 0 ? VectorXd() : VectorXd(design.weights(rows_->order)),
-      .categories = thresholds ? count_categories(design) : 0,
-      .needs_likelihood = false};
-  if (thresholds) make_ordinal_rows();
+  };
+  if (thresholds) make_ordinal_rows(count_categories(design));
   if (!options.zero_inflation.terms.empty()) {
-    response_.needs_likelihood = true;
-    zeros_ = MatrixXd(options.zero_inflation.columns(rows_->order, Eigen::all));
+    response_.needs_likelihood = options.family != Family::poisson;  // the kernels know no other
+    response_.zeros = MatrixXd(options.zero_inflation.columns(rows_->order, Eigen::all));
   }
   const std::unique_ptr<Likelihood> rows = likelihood();
   const VectorXd family = rows->start();
@@ -272,46 +271,49 @@ void GeneralizedProblem::require_integrable(const GeneralizedOptions& options) c
   }
 }
 
-void GeneralizedProblem::make_ordinal_rows() {
+void GeneralizedProblem::make_ordinal_rows(Index categories) {
   const OrdinalOptions& ordinal = options_.ordinal;
-  shape_.emplace(ordinal, response_.categories);
-  const bool known = response_.link == Link::logit || response_.link == Link::probit ||
-                     response_.link == Link::cloglog;
-  const bool extended = response_.link == Link::loglog || response_.link == Link::cauchit;
-  response_.needs_likelihood = extended || (known && !shape_->plain());
-  if (shape_->n_nominal() > 0)
-    nominal_ = MatrixXd(ordinal.nominal.columns(rows_->order, Eigen::all));
-  if (shape_->n_scale() > 0) scale_ = MatrixXd(ordinal.scale.columns(rows_->order, Eigen::all));
+  response_.shape = std::make_shared<const OrdinalShape>(ordinal, categories);
+  const OrdinalShape& shape = *response_.shape;
+  // The kernels know the logit without effects on the scale.
+  response_.needs_likelihood = response_.link != Link::logit || shape.n_scale() > 0;
+  if (shape.n_nominal() > 0)
+    response_.nominal = MatrixXd(ordinal.nominal.columns(rows_->order, Eigen::all));
+  if (shape.n_scale() > 0) scale_ = MatrixXd(ordinal.scale.columns(rows_->order, Eigen::all));
 }
 
 FamilyCoordinates GeneralizedProblem::family_coordinates(Index n_family) const {
   FamilyCoordinates family{.shift = VectorXd::Zero(n_family), .unit = VectorXd::Ones(n_family)};
-  for (Index k = 0; k < zeros_.cols(); ++k) {
-    family.unit[n_family - zeros_.cols() + k] =
-        std::sqrt(static_cast<double>(zeros_.rows())) / zeros_.col(k).norm();
+  for (Index k = 0; k < response_.zeros.cols(); ++k) {
+    family.unit[n_family - response_.zeros.cols() + k] =
+        std::sqrt(static_cast<double>(response_.zeros.rows())) / response_.zeros.col(k).norm();
   }
-  if (!shape_) return family;
-  const Index t = shape_->n_threshold_parameters();
+  if (response_.shape == nullptr) return family;
+  const Index t = response_.shape->n_threshold_parameters();
   const auto inverse_size = [](const VectorXd& column) {
     return 1 / std::sqrt(column.squaredNorm() / static_cast<double>(column.size()));
   };
-  family.shift.head(t) = shape_->shift();
-  for (Index k = 0; k < shape_->n_nominal(); ++k)
-    family.unit.segment(t * (1 + k), t).setConstant(inverse_size(nominal_.col(k)));
-  for (Index k = 0; k < shape_->n_scale(); ++k)
-    family.unit[shape_->scale_start() + k] = inverse_size(scale_.col(k));
+  family.shift.head(t) = response_.shape->shift();
+  for (Index k = 0; k < response_.shape->n_nominal(); ++k)
+    family.unit.segment(t * (1 + k), t).setConstant(inverse_size(response_.nominal.col(k)));
+  for (Index k = 0; k < response_.shape->n_scale(); ++k)
+    family.unit[response_.shape->scale_start() + k] = inverse_size(scale_.col(k));
   return family;
 }
 
 std::unique_ptr<Likelihood> GeneralizedProblem::likelihood() const {
-  if (zeros_.size() > 0)
+  if (response_.zeros.size() > 0)
     return make_zero_inflated(response_.family, response_.link, response_.response,
-                              response_.weights, zeros_);
-  if (response_.needs_likelihood)
-    return make_ordinal_likelihood(*shape_, response_.link, response_.response, response_.weights,
-                                   nominal_, scale_);
+                              response_.weights, response_.zeros);
+  const OrdinalShape* shape = response_.shape.get();
+  const bool extended = response_.link == Link::loglog || response_.link == Link::cauchit;
+  const bool known = response_.link == Link::logit || response_.link == Link::probit ||
+                     response_.link == Link::cloglog;
+  if (shape != nullptr && (extended || (known && !shape->plain())))
+    return make_ordinal_likelihood(*shape, response_.link, response_.response, response_.weights,
+                                   response_.nominal, scale_);
   return make_likelihood(response_.family, response_.link, response_.response, response_.weights,
-                         response_.categories);
+                         shape == nullptr ? 0 : shape->n_thresholds() + 1);
 }
 
 std::unique_ptr<Integral> GeneralizedProblem::integral(Index points) const {

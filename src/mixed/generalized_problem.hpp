@@ -91,13 +91,10 @@ class GeneralizedProblem {
   std::unique_ptr<SortedDesign> rows_;
   SortedResponse response_;
   std::unique_ptr<Coordinates> coordinates_;
-  void make_ordinal_rows();
+  void make_ordinal_rows(Index categories);
   [[nodiscard]] FamilyCoordinates family_coordinates(Index n_family) const;
 
-  std::optional<OrdinalShape> shape_;  ///< of Family::cumulative
-  Eigen::MatrixXd nominal_;            ///< rows in the order of evaluation
-  Eigen::MatrixXd scale_;
-  Eigen::MatrixXd zeros_;  ///< predictors of extra zeros
+  Eigen::MatrixXd scale_;  ///< of Family::cumulative, rows in the order of evaluation
   Eigen::VectorXd start_;
 };
 

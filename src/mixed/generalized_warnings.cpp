@@ -13,30 +13,40 @@ VectorXd trials_of(const Design& design) {
   return design.weights.size() > 0 ? design.weights : VectorXd::Ones(design.response.size());
 }
 
+bool is_count(Family family) {
+  return family == Family::poisson || family == Family::nbinom1 || family == Family::nbinom2;
+}
+
 void warn_of_rare_outcome(const Design& design, GeneralizedFit& fit) {
+  const bool counts = is_count(fit.family);
   const VectorXd trials = trials_of(design);
-  const double successes = design.response.dot(trials);
-  const double rarer = std::round(std::min(successes, trials.sum() - successes));
+  const double successes = counts ? static_cast<double>((design.response.array() > 0).count())
+                                  : design.response.dot(trials);
+  const double rarer =
+      counts ? successes : std::round(std::min(successes, trials.sum() - successes));
   const std::size_t effects = fit.fixed.terms.size();
   if (rarer > static_cast<double>(effects)) return;
-  fit.warnings.push_back("the rarer outcome occurs only " +
-                         std::to_string(static_cast<Index>(rarer)) +
-                         (rarer == 1 ? " time" : " times") + ", too few for " +
-                         std::to_string(effects) + " fixed effects");
+  const std::string number = std::to_string(static_cast<Index>(rarer));
+  fit.warnings.push_back(
+      (counts ? "only " + number + (rarer == 1 ? " count is" : " counts are") + " above 0"
+              : "the rarer outcome occurs only " + number + (rarer == 1 ? " time" : " times")) +
+      ", too few for " + std::to_string(effects) + " fixed effects");
 }
 
 /// Fitted probabilities of categories are those of the category seen.
 void warn_of_separation(GeneralizedFit& fit) {
   constexpr double certain = 1e-7;
   const bool categories = fit.family == Family::cumulative;
+  const bool counts = is_count(fit.family);
   const auto count = std::count_if(fit.fitted.begin(), fit.fitted.end(), [&](double p) {
-    return p > 1 - certain || (!categories && p < certain);
+    return (!counts && p > 1 - certain) || (!categories && p < certain);
   });
   if (count == 0) return;
-  fit.warnings.push_back("separation: " + std::to_string(count) +
-                         " fitted probabilities are 0 or 1 to seven digits; some coefficients "
-                         "have no finite estimate, and "
-                         "theirs and their standard errors mean nothing");
+  fit.warnings.push_back(
+      "separation: " + std::to_string(count) +
+      (counts ? " fitted means are 0" : " fitted probabilities are 0 or 1") +
+      " to seven digits; some coefficients have no finite estimate, and theirs and their standard "
+      "errors mean nothing");
 }
 
 /// Pearson's statistic given the random effects, over its degrees of freedom.
@@ -89,8 +99,10 @@ void warn_of_undetermined_effects(GeneralizedFit& fit) {
 }  // namespace
 
 void add_warnings(const Design& design, GeneralizedFit& fit) {
-  if (fit.family == Family::binomial) warn_of_rare_outcome(design, fit);
-  if (fit.family == Family::binomial || fit.family == Family::cumulative) warn_of_separation(fit);
+  const bool counts = is_count(fit.family);
+  if (fit.family == Family::binomial || counts) warn_of_rare_outcome(design, fit);
+  if (fit.family == Family::binomial || fit.family == Family::cumulative || counts)
+    warn_of_separation(fit);
   if (fit.family == Family::binomial ||
       (fit.family == Family::poisson && fit.zero_inflation.empty()))
     warn_of_overdispersion(design, fit);

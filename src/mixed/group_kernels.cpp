@@ -6,8 +6,9 @@ namespace rapport::detail {
 namespace {
 
 #include "group_kernels_body.hpp"
-constexpr GroupKernels baseline = {binomial_logit,   poisson_log, negative_binomial,
-                                   cumulative_logit, laplace,     quadrature};
+constexpr GroupKernels baseline = {binomial_logit,   poisson_log,           negative_binomial,
+                                   cumulative_logit, zero_inflated_poisson, laplace,
+                                   quadrature};
 
 }  // namespace
 

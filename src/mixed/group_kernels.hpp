@@ -45,10 +45,11 @@ struct RowSource {
 
   const double* response;
   const double* weight;
-  const double* upper;  ///< the threshold above the row's category
-  const double* lower;  ///< and below it
-  double log_size;      ///< log k of a negative binomial
-  bool unit_weights;    ///< all weights are 0 or 1
+  const double* upper;       ///< the threshold above the row's category
+  const double* lower;       ///< and below it
+  const double* logit_zero;  ///< logit of the share of extra zeros
+  double log_size;           ///< log k of a negative binomial
+  bool unit_weights;         ///< all weights are 0 or 1
 };
 
 /// The model of one grouping factor: η = offset + Xβ + z'Λu. Its parameters are `explicit`
@@ -99,6 +100,8 @@ struct GroupKernels {
                             const RowOutput& out);
   void (*cumulative_logit)(const RowSource& source, long block, const double* eta, RowOrder order,
                            const RowOutput& out);
+  void (*zero_inflated_poisson)(const RowSource& source, long block, const double* eta,
+                                RowOrder order, const RowOutput& out);
   /// −log of the likelihood by Laplace's approximation; not finite where it does not exist.
   double (*laplace)(const GroupProblem& problem, const GroupPoint& point);
   /// By adaptive quadrature.

@@ -4,6 +4,7 @@
 // clang-format off
 #include "lanes_body.hpp"
 #include "row_kernels_body.hpp"
+#include "group_parts_body.hpp"
 #include "group_block_body.hpp"
 #include "group_hessian_body.hpp"
 #include "group_quadrature_body.hpp"

@@ -9,7 +9,8 @@ namespace {
 }  // namespace
 
 extern const GroupKernels group_kernels_x86_64_v3;
-const GroupKernels group_kernels_x86_64_v3 = {binomial_logit,   poisson_log, negative_binomial,
-                                              cumulative_logit, laplace,     quadrature};
+const GroupKernels group_kernels_x86_64_v3 = {
+    binomial_logit,        poisson_log, negative_binomial, cumulative_logit,
+    zero_inflated_poisson, laplace,     quadrature};
 
 }  // namespace rapport::detail

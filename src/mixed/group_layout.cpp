@@ -12,12 +12,16 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 /// Do two rows have the same predictors (and, if they count, responses)?
 class SameRow {
  public:
-  SameRow(const SortedDesign& design, const SortedResponse& response) : design_(design) {
-    if (!averages_rows(response.family)) response_ = &response.response;
+  SameRow(const SortedDesign& design, const SortedResponse& response)
+      : design_(design), nominal_(response.nominal) {
+    if (!averages_rows(response)) response_ = &response.response;
   }
   bool operator()(Index a, Index b) const {
     for (Index j = 0; j < design_.fixed.cols(); ++j) {
       if (design_.fixed(a, j) != design_.fixed(b, j)) return false;
+    }
+    for (Index j = 0; j < nominal_.cols(); ++j) {
+      if (nominal_(a, j) != nominal_(b, j)) return false;
     }
     for (const RandomTerm& term : design_.random) {
       for (Index j = 0; j < term.columns.cols(); ++j) {
@@ -30,6 +34,7 @@ class SameRow {
 
  private:
   const SortedDesign& design_;
+  const Eigen::MatrixXd& nominal_;
   const Eigen::VectorXd* response_ = nullptr;
 };
 

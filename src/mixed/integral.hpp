@@ -9,6 +9,8 @@
 
 namespace rapport::detail {
 
+class OrdinalShape;
+
 /// A point in the parameters of a generalized model, or the gradient there.
 struct ModelPoint {
   Eigen::VectorXd fixed;  ///< β
@@ -65,8 +67,11 @@ struct SortedResponse {
   Family family;
   Link link;
   Eigen::VectorXd response;
-  Eigen::VectorXd weights;        ///< empty: all 1
-  Index categories;               ///< of Family::cumulative
+  Eigen::VectorXd weights;  ///< empty: all 1
+  /// Of Family::cumulative, and its nominal columns.
+  std::shared_ptr<const OrdinalShape> shape = nullptr;
+  Eigen::MatrixXd nominal = {};
+  Eigen::MatrixXd zeros = {};     ///< predictors of extra zeros, if any
   bool needs_likelihood = false;  ///< is there more to it than the kernels of groups know?
 };
 

@@ -20,7 +20,7 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 /// Weights add up, responses are averaged.
 std::unique_ptr<RowFamily> make_rows(const BlockLayout& layout, const SortedResponse& response,
                                      double constant) {
-  if (response.needs_likelihood) return nullptr;
+  if (!has_row_family(response)) return nullptr;
   Eigen::VectorXd weight = Eigen::VectorXd::Zero(layout.size());
   Eigen::VectorXd total = Eigen::VectorXd::Zero(layout.size());
   for (Index i = 0; i < response.response.size(); ++i) {
@@ -30,9 +30,18 @@ std::unique_ptr<RowFamily> make_rows(const BlockLayout& layout, const SortedResp
   }
   Eigen::VectorXd mean(layout.size());
   for (Index i = 0; i < layout.size(); ++i) mean[i] = weight[i] > 0 ? total[i] / weight[i] : 0;
-  if (!averages_rows(response.family)) mean = layout.spread(response.response);
-  return make_row_family(response.family, response.link, std::move(mean), std::move(weight),
-                         constant, response.categories);
+  if (!averages_rows(response)) mean = layout.spread(response.response);
+  const auto spread = [&](const Eigen::MatrixXd& columns) {
+    Eigen::MatrixXd result(layout.size(), columns.cols());
+    for (Index j = 0; j < columns.cols(); ++j) result.col(j) = layout.spread(columns.col(j));
+    return result;
+  };
+  return make_row_family(response,
+                         {.response = std::move(mean),
+                          .weight = std::move(weight),
+                          .nominal = spread(response.nominal),
+                          .zeros = spread(response.zeros)},
+                         constant);
 }
 
 /// Rows that a Likelihood evaluates, one group after the other.
@@ -133,8 +142,7 @@ class GroupIntegral final : public Integral {
                 const SortedResponse& response, Index points)
       : design_(design),
         likelihood_(std::move(likelihood)),
-        layout_(design, response,
-                !response.needs_likelihood && has_row_family(response.family, response.link)),
+        layout_(design, response, has_row_family(response) && response.zeros.cols() == 0),
         family_(make_rows(layout_, response, likelihood_->constant())),
         foreign_(design, layout_, *likelihood_),
         rule_(points, points > 1 ? count_effects(design) : 1),
@@ -400,6 +408,12 @@ std::vector<TermModes> GroupIntegral::modes() const {
     if (group < 0) continue;
     const auto block = static_cast<Index>(lane) / group_lanes;
     const Index within = static_cast<Index>(lane) % group_lanes;
+    if (q_ == 1) {
+      const Index place = block * group_lanes + within;
+      result[0].modes(group, 0) = factor_(0, 0) * modes_[place];
+      result[0].covariance(group, 0) = factor_(0, 0) * factor_(0, 0) / curvature_[place];
+      continue;
+    }
     Eigen::VectorXd u(q_);
     Eigen::MatrixXd h(q_, q_);
     Index k = 0;
@@ -424,11 +438,12 @@ std::vector<TermModes> GroupIntegral::modes() const {
 
 Eigen::VectorXd GroupIntegral::linear_predictor() const {
   Eigen::VectorXd there = base_;
+  Eigen::VectorXd u(q_);
+  Eigen::VectorXd effects(q_);
   for (Index b = 0; b < layout_.n_blocks(); ++b) {
     for (Index lane = 0; lane < group_lanes; ++lane) {
-      Eigen::VectorXd u(q_);
       for (Index j = 0; j < q_; ++j) u[j] = modes_[(b * q_ + j) * group_lanes + lane];
-      const Eigen::VectorXd effects = factor_ * u;
+      effects.noalias() = factor_ * u;
       for (Index k = 0; k < layout_.rows[at(b)]; ++k) {
         const Index i = layout_.first[at(b)] + group_lanes * k + lane;
         for (Index j = 0; j < q_; ++j) there[i] += z_[at(j)][i] * effects[j];

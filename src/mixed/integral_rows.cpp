@@ -8,16 +8,18 @@ namespace {
 
 using Eigen::VectorXd;
 
-std::unique_ptr<RowFamily> make_padded_family(const SortedResponse& response, Index padded,
+std::unique_ptr<RowFamily> make_padded_family(const SortedResponse& model, Index padded,
                                               double constant) {
-  if (response.needs_likelihood || !has_row_family(response.family, response.link)) return nullptr;
-  const Index n = response.response.size();
-  VectorXd y = VectorXd::Constant(padded, response.response[0]);
-  VectorXd weight = VectorXd::Zero(padded);
-  y.head(n) = response.response;
-  weight.head(n) = response.weights.size() == 0 ? VectorXd::Ones(n) : response.weights;
-  return make_row_family(response.family, response.link, std::move(y), std::move(weight), constant,
-                         response.categories);
+  const Index n = model.response.size();
+  FamilyRows rows{.response = VectorXd::Constant(padded, model.response[0]),
+                  .weight = VectorXd::Zero(padded),
+                  .nominal = Eigen::MatrixXd::Zero(padded, model.nominal.cols()),
+                  .zeros = Eigen::MatrixXd::Zero(padded, model.zeros.cols())};
+  rows.response.head(n) = model.response;
+  rows.weight.head(n) = model.weights.size() == 0 ? VectorXd::Ones(n) : model.weights;
+  if (model.nominal.cols() > 0) rows.nominal.topRows(n) = model.nominal;
+  if (model.zeros.cols() > 0) rows.zeros.topRows(n) = model.zeros;
+  return make_row_family(model, std::move(rows), constant);
 }
 
 }  // namespace

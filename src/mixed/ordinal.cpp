@@ -12,8 +12,9 @@ struct NamedThresholds {
   std::string_view name;
   Thresholds thresholds;
 };
-constexpr std::array<NamedThresholds, 3> names{{{"flexible", Thresholds::flexible},
+constexpr std::array<NamedThresholds, 4> names{{{"flexible", Thresholds::flexible},
                                                 {"symmetric", Thresholds::symmetric},
+                                                {"symmetric2", Thresholds::symmetric2},
                                                 {"equidistant", Thresholds::equidistant}}};
 
 EffectColumns select_rows(const EffectColumns& effects, const std::vector<Index>& rows) {

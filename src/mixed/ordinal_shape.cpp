@@ -19,12 +19,13 @@ MatrixXd threshold_map(Thresholds kind, Index m) {
     for (Index j = 0; j < m; ++j) map(j, 1) = static_cast<double>(j);
     return map;
   }
-  const Index central = m % 2 == 0 ? 2 : 1;
-  const Index spacings = (m - central) / 2;
+  const bool shifted = kind == Thresholds::symmetric;
+  const Index central = !shifted ? 0 : m % 2 == 0 ? 2 : 1;
+  const Index spacings = shifted ? (m - central) / 2 : m / 2;
   MatrixXd map = MatrixXd::Zero(m, central + spacings);
   for (Index j = 0; j < m; ++j) {
     const bool upper = j >= (m + 1) / 2;
-    map(j, upper ? central - 1 : 0) = 1;
+    if (shifted) map(j, upper ? central - 1 : 0) = 1;
     const Index distance = upper ? j - (m - spacings) + 1 : spacings - j;
     if (distance > 0) map(j, central + distance - 1) = upper ? 1 : -1;
   }
@@ -66,13 +67,9 @@ std::vector<std::string> OrdinalShape::threshold_parameter_names(
     const std::vector<std::string>& thresholds) const {
   if (kind_ == Thresholds::flexible) return thresholds;
   if (kind_ == Thresholds::equidistant) return {"threshold.1", "spacing"};
-  const bool pair = map_.rows() % 2 == 0;
   std::vector<std::string> names;
-  if (pair) {
-    names = {"central.1", "central.2"};
-  } else {
-    names = {"central"};
-  }
+  if (kind_ == Thresholds::symmetric && map_.rows() % 2 == 0) names = {"central.1", "central.2"};
+  if (kind_ == Thresholds::symmetric && map_.rows() % 2 == 1) names = {"central"};
   for (Index k = static_cast<Index>(names.size()), s = 1; k < map_.cols(); ++k, ++s)
     names.push_back("spacing." + std::to_string(s));
   return names;

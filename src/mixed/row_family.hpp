@@ -3,6 +3,7 @@
 #include <rapport/mixed/generalized.hpp>
 
 #include "group_kernels.hpp"
+#include "integral.hpp"
 #include <memory>
 #include <vector>
 
@@ -47,14 +48,21 @@ class RowFamily {
   RowSource source_ = {};
 };
 
+/// What the kernels are to know of the rows, in the order of their blocks.
+struct FamilyRows {
+  Eigen::VectorXd response;
+  Eigen::VectorXd weight;
+  Eigen::MatrixXd nominal;  ///< as SortedResponse::nominal
+  Eigen::MatrixXd zeros;    ///< as SortedResponse::zeros
+};
+
 /// `constant` is Σ w log of the density's factors that no parameter enters; used by families
-/// without parameters. Null where the kernels do not know the family or the link.
-std::unique_ptr<RowFamily> make_row_family(Family family, Link link, Eigen::VectorXd response,
-                                           Eigen::VectorXd weight, double constant,
-                                           Index categories);
+/// without parameters. Null where the kernels do not know the model.
+std::unique_ptr<RowFamily> make_row_family(const SortedResponse& model, FamilyRows rows,
+                                           double constant);
 /// Does make_row_family() make one?
-bool has_row_family(Family family, Link link);
+bool has_row_family(const SortedResponse& model);
 /// May rows with equal predictors be taken together whatever their responses, as weighted means?
-bool averages_rows(Family family);
+bool averages_rows(const SortedResponse& model);
 
 }  // namespace rapport::detail

@@ -185,6 +185,51 @@ inline void cumulative_logit_rows(const RowSource& source, long block, const dou
   lanes_at(out.value) = value - logs.log();
 }
 
+/// With ζ = ψ = logit π, g(x) = log(1 + e^x) and s = −e^η − ζ: a count of 0 has ℓ = w (g(s) −
+/// g(−ζ)), any other ℓ = w (yη − e^η − g(ζ)).
+template <RowOrder order>
+inline void zero_inflated_poisson_rows(const RowSource& source, long block, const double* eta,
+                                       const RowOutput& out) {
+  Lanes value = {};
+  for_rows(source, block, [&](long at, long j) {
+    const Lanes w = lanes_at(source.weight + at);
+    const Lanes y = lanes_at(source.response + at);
+    const Lanes zeta = lanes_at(source.logit_zero + at);
+    const Lanes x = lanes_at(eta, j);
+    const Lanes mu = exp_of(x);
+    const Bits none = y == same(0);
+    const Lanes s = -mu - zeta;
+    const Softplus g(s);
+    const Softplus share(zeta);
+    // log(1 + e^ζ) = ζ + log(1 + e^{−ζ})
+    const Lanes log_rest = larger(zeta, same(0)) + log_of(share.factor);
+    const Lanes zero = larger(s, same(0)) + log_of(g.factor) + zeta - log_rest;
+    value += w * (none ? zero : y * x - mu - log_rest);
+    const Lanes a = mu * g.first;
+    const Lanes b = mu * mu * g.second;
+    const Lanes c = mu * mu * mu * g.third;
+    const Lanes d = mu * mu * mu * mu * g.fourth;
+    store_eta<order>(out, j, w * (none ? -a : y - mu), w * (none ? b - a : -mu),
+                     w * (none ? 3.0 * b - c - a : -mu),
+                     w * (none ? d - 6.0 * c + 7.0 * b - a : -mu));
+    constexpr Wanted want = wanted(order);
+    const Lanes nothing = {};
+    const Lanes m2 = mu * g.second;
+    const Lanes m3 = mu * mu * g.third;
+    const Lanes m4 = mu * mu * mu * g.fourth;
+    double* const* f = out.family[0];
+    store_if(want.family[0], f[0], j, w * (none ? 1.0 - share.first - g.first : -share.first));
+    store_if(want.family[1], f[1], j, w * (none ? m2 : nothing));
+    store_if(want.family[2], f[2], j, w * (none ? m2 - m3 : nothing));
+    store_if(want.family[3], f[3], j, w * (none ? m4 - 3.0 * m3 + m2 : nothing));
+    double* const* ff = out.pair[0];
+    store_if(want.pair, ff[0], j, w * (none ? g.second - share.second : -share.second));
+    store_if(want.pair_slopes, ff[1], j, w * (none ? -mu * g.third : nothing));
+    store_if(want.pair_slopes, ff[2], j, w * (none ? mu * mu * g.fourth - mu * g.third : nothing));
+  });
+  lanes_at(out.value) = value;
+}
+
 #define RAPPORT_ROW_KERNEL(name)                                                           \
   inline void name(const RowSource& source, long block, const double* eta, RowOrder order, \
                    const RowOutput& out) {                                                 \
@@ -207,4 +252,5 @@ RAPPORT_ROW_KERNEL(binomial_logit)
 RAPPORT_ROW_KERNEL(poisson_log)
 RAPPORT_ROW_KERNEL(negative_binomial)
 RAPPORT_ROW_KERNEL(cumulative_logit)
+RAPPORT_ROW_KERNEL(zero_inflated_poisson)
 #undef RAPPORT_ROW_KERNEL

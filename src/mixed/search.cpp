@@ -178,10 +178,12 @@ Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index i
   if (!std::isfinite(here.value) || !here.hessian.allFinite()) return best;
   ScaledStep step(here.hessian);
   bool at_best = true;
+  bool refined = false;
   for (; best.iterations < iterations && step.radius() > 1e-10; ++best.iterations) {
     const VectorXd direction = step.from(here);
     best.decrement = 2 * step.predicted();
-    best.converged = step.inside() && step.predicted() < tolerance;
+    best.converged =
+        step.inside() && step.predicted() < (plain && !refined ? 1e-4 * tolerance : tolerance);
     if (best.converged) break;
     const bool last = plain && step.inside() && step.predicted() < short_step;
     Derivatives there;
@@ -190,6 +192,7 @@ Minimum find_minimum_by_newton(const Function& f, const VectorXd& start, Index i
     const double rounding = 1e-13 * std::max(1.0, std::abs(here.value));
     const double gain = (here.value - there.value + rounding) / (step.predicted() + rounding);
     if (last) there.hessian = here.hessian;
+    refined = refined || last;
     const bool finite = std::isfinite(there.value) && there.hessian.allFinite();
     at_best = finite && gain > 1e-4;
     step.adapt(finite ? gain : 0);

@@ -211,7 +211,7 @@ void add_model_options(CLI::App& command, FitArguments& a) {
   command.add_option("--link", a.link, "Link function (default: the family's)")->group(model);
   command
       .add_option("--thresholds", a.thresholds,
-                  "Of a cumulative model: flexible, symmetric or equidistant")
+                  "Of a cumulative model: flexible, symmetric, symmetric2 or equidistant")
       ->group(model);
   command
       .add_option("--zero-inflation", a.zero_inflation,

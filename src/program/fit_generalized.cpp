@@ -23,7 +23,7 @@ GeneralizedOptions options_of(const FitArguments& arguments) {
                           {"logit", "probit", "cloglog", "log", "loglog", "cauchit"});
   }
   options.ordinal.thresholds = choose("--thresholds", arguments.thresholds, parse_thresholds,
-                                      {"flexible", "symmetric", "equidistant"});
+                                      {"flexible", "symmetric", "symmetric2", "equidistant"});
   return options;
 }
 
@@ -214,6 +214,13 @@ class FamilyFit {
         ordinal_term_tests(design_, fit_, arguments_.common->threads);
     outcome.result.set("proportional_odds", report::to_json(tests));
     outcome.text += report::ordinal_tests_text(tests);
+    const OrdinalOptions& ordinal = fit_.options.ordinal;
+    const bool plain = ordinal.nominal.terms.empty() && ordinal.scale.terms.empty();
+    if (!design_.random.empty() || fit_.link != Link::logit || !plain || fit_.thresholds.size() < 2)
+      return;
+    const std::vector<BrantTest> slopes = brant_test(design_, fit_);
+    outcome.result.set("brant", report::to_json(slopes));
+    outcome.text += report::brant_text(slopes);
   }
 
   [[nodiscard]] LikelihoodRatioTest comparison() const {

@@ -158,6 +158,23 @@ std::string ordinal_tests_text(const std::vector<OrdinalTermTest>& tests) {
          aligned({"", "χ²", "df", "p", "scale χ²", "df", "p"}, rows);
 }
 
+Json to_json(const std::vector<BrantTest>& tests) {
+  Json rows = Json::array();
+  for (const BrantTest& test : tests)
+    rows.push_back(Json::object({{"term", test.term},
+                                 {"statistic", test.statistic},
+                                 {"df", test.df},
+                                 {"p_value", test.p_value}}));
+  return rows;
+}
+
+std::string brant_text(const std::vector<BrantTest>& tests) {
+  std::vector<std::vector<std::string>> rows;
+  for (const BrantTest& test : tests)
+    rows.push_back({test.term, number(test.statistic), number(test.df, 0), p_value(test.p_value)});
+  return "\nEqual slopes at all thresholds? (Brant)\n" + aligned({"", "χ²", "df", "p"}, rows);
+}
+
 std::string quantile_residuals_text(const QuantileResiduals& residuals) {
   return "\n  Quantile residuals: uniform? Kolmogorov D = " + number(residuals.statistic) + ", p " +
          p_value(residuals.p_value) + "\n";

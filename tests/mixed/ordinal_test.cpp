@@ -1,5 +1,6 @@
 #include <rapport/base/error.hpp>
 #include <rapport/data/csv.hpp>
+#include <rapport/mixed/brant.hpp>
 #include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/ordinal.hpp>
 
@@ -113,8 +114,8 @@ void expect_clm(const GeneralizedFit& fit, const std::string& key) {
 
 TEST(Ordinal, LinksAndThresholdsAgreeWithClm) {
   for (const Link link : {Link::logit, Link::probit, Link::cloglog, Link::loglog, Link::cauchit})
-    for (const Thresholds thresholds :
-         {Thresholds::flexible, Thresholds::symmetric, Thresholds::equidistant})
+    for (const Thresholds thresholds : {Thresholds::flexible, Thresholds::symmetric,
+                                        Thresholds::symmetric2, Thresholds::equidistant})
       expect_clm(fit({.formula = "factor(rating) ~ temp + contact",
                       .link = link,
                       .thresholds = thresholds})
@@ -227,6 +228,28 @@ TEST(Ordinal, TestsOfProportionalOddsAgreeWithClm) {
     EXPECT_EQ(tests[k].scale.df, 1);
     EXPECT_NEAR(tests[k].scale.statistic, numbers(expected("scale_test").at("statistic"))[k], 1e-5);
   }
+}
+
+// By R's glm of y > j for every threshold, and Brant's equation 4 written out: orthodont's
+// distances cut at 22, 24 and 26.
+TEST(Ordinal, BrantsTestIsThatOfTheBinaryModels) {
+  Design design = make_design(parse_formula("distance ~ age + Sex"),
+                              read_csv(RAPPORT_TEST_DATA "/mixed/orthodont.csv"));
+  for (double& y : design.response) y = y < 22 ? 0 : y < 24 ? 1 : y < 26 ? 2 : 3;
+  const GeneralizedFit model = fit_generalized_model(design, {.family = Family::cumulative});
+  const std::vector<BrantTest> tests = brant_test(design, model);
+  ASSERT_EQ(tests.size(), 3u);
+  EXPECT_EQ(tests[0].df, 4);
+  EXPECT_NEAR(tests[0].statistic, 2.07915585016, 1e-8);
+  EXPECT_NEAR(tests[0].p_value, 0.721202704182, 1e-9);
+  EXPECT_EQ(tests[1].term, "age");
+  EXPECT_EQ(tests[1].df, 2);
+  EXPECT_NEAR(tests[1].statistic, 1.12577027160, 1e-8);
+  EXPECT_NEAR(tests[2].statistic, 1.24870761467, 1e-8);
+  EXPECT_NEAR(tests[2].p_value, 0.535607422304, 1e-9);
+  const GeneralizedFit probit =
+      fit_generalized_model(design, {.family = Family::cumulative, .link = Link::probit});
+  EXPECT_THROW(static_cast<void>(brant_test(design, probit)), InvalidArgument);
 }
 
 TEST(Ordinal, ProfilesAndInfluenceKnowTheEffects) {

@@ -14,10 +14,11 @@ enum class Thresholds {
   flexible,    ///< anywhere
   symmetric,   ///< mirrored about their middle: parameters central (or central.1, central.2),
                ///< spacing.1, …
+  symmetric2,  ///< mirrored about 0: parameters spacing.1, …; without a shift of their own
   equidistant  ///< evenly spaced: parameters threshold.1 and spacing
 };
 
-/// "flexible", "symmetric", "equidistant".
+/// "flexible", "symmetric", "symmetric2", "equidistant".
 [[nodiscard]] std::optional<Thresholds> parse_thresholds(std::string_view text);
 [[nodiscard]] std::string_view to_string(Thresholds thresholds);
 

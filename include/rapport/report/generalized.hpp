@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rapport/data/json.hpp>
+#include <rapport/mixed/brant.hpp>
 #include <rapport/mixed/generalized.hpp>
 #include <rapport/mixed/generalized_inference.hpp>
 #include <rapport/mixed/quantile_residuals.hpp>
@@ -27,6 +28,8 @@ namespace rapport::report {
 [[nodiscard]] Json to_json(const QuantileResiduals& residuals);
 [[nodiscard]] Json to_json(const std::vector<OrdinalTermTest>& tests);
 [[nodiscard]] std::string ordinal_tests_text(const std::vector<OrdinalTermTest>& tests);
+[[nodiscard]] Json to_json(const std::vector<BrantTest>& tests);
+[[nodiscard]] std::string brant_text(const std::vector<BrantTest>& tests);
 /// Adds to rows made from the same call on the scale of the linear predictor a member `name`: of
 /// one mean an object, of categories an array.
 [[nodiscard]] Json with_means(const Json& rows, const std::string& name,

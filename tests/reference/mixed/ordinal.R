@@ -7,7 +7,7 @@ control <- clm.control(gradTol = 1e-12, maxIter = 500L)
 of <- function(m) list(logLik = c(logLik(m)), alpha = unname(m$alpha[!is.na(m$alpha)]), beta = unname(m$beta[!is.na(m$beta)]),
                        zeta = unname(m$zeta), se = unname(sqrt(diag(vcov(m)))))
 result <- list()
-for (link in c("logit", "probit", "cloglog", "loglog", "cauchit")) for (threshold in c("flexible", "symmetric", "equidistant"))
+for (link in c("logit", "probit", "cloglog", "loglog", "cauchit")) for (threshold in c("flexible", "symmetric", "symmetric2", "equidistant"))
   result[[paste(link, threshold)]] <- of(clm(rating ~ temp + contact, data = wine, link = link, threshold = threshold, control = control))
 result$nominal <- of(clm(rating ~ temp, nominal = ~ contact, data = wine, control = control))
 result$scale <- of(clm(rating ~ temp + contact, scale = ~ temp, data = wine, link = "probit", control = control))
