@@ -65,6 +65,12 @@ CriterionValue describe_criterion(double value, Criterion method, Index paramete
           .aicc = n > k + 1 ? value + 2 * k + 2 * k * (k + 1) / (n - k - 1) : missing};
 }
 
+std::string describe_dropped(const std::vector<std::string>& names) {
+  std::string text = "dropped from the fixed effects, because they are combinations of the others";
+  for (std::size_t k = 0; k < names.size(); ++k) text += (k == 0 ? ": " : ", ") + names[k];
+  return text;
+}
+
 OptimizerReport describe_search(const Minimum& minimum, bool singular) {
   OptimizerReport report{};
   report.converged = minimum.converged;

@@ -4,6 +4,7 @@
 
 #include "search.hpp"
 #include <string>
+#include <vector>
 
 namespace rapport::detail {
 
@@ -22,6 +23,9 @@ bool is_singular(const RandomTerm& term, const Eigen::MatrixXd& factor, double s
 /// The criterion with its information criteria; BIC by `observations`.
 CriterionValue describe_criterion(double value, Criterion method, Index parameters,
                                   Index observations);
+
+/// What to say of columns of X that were left out.
+std::string describe_dropped(const std::vector<std::string>& names);
 
 OptimizerReport describe_search(const Minimum& minimum, bool singular);
 

@@ -1,5 +1,6 @@
 #include "generalized_warnings.hpp"
 
+#include "describe.hpp"
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -85,6 +86,7 @@ void warn_of_infinite_parameters(GeneralizedFit& fit) {
 }
 
 void warn_of_undetermined_effects(GeneralizedFit& fit) {
+  if (!fit.fixed.dropped.empty()) fit.warnings.push_back(describe_dropped(fit.fixed.dropped));
   std::string flat;
   for (Index k = 0; k < fit.fixed.standard_error.size(); ++k) {
     if (std::isnan(fit.fixed.standard_error[k]))

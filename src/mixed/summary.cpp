@@ -1,6 +1,7 @@
 #include <rapport/base/missing.hpp>
 #include <rapport/mixed/summary.hpp>
 
+#include "describe.hpp"
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -28,12 +29,6 @@ std::vector<ParameterInterval> wald_intervals(const FixedEffects& fixed,
   return intervals;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 bool reads_as_number(const std::string& text) {
   double value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -58,10 +53,7 @@ void warn_of_numbers_as_levels(const Design& design, std::vector<std::string>& w
 std::vector<std::string> warnings_of(const Design& design, const MixedFit& fit) {
   std::vector<std::string> warnings;
   warn_of_numbers_as_levels(design, warnings);
-  if (!fit.fixed.dropped.empty())
-    warnings.push_back(
-        "dropped from the fixed effects, because they are combinations of the others: " +
-        listed(fit.fixed.dropped));
+  if (!fit.fixed.dropped.empty()) warnings.push_back(detail::describe_dropped(fit.fixed.dropped));
   if (fit.optimizer.singular || !fit.optimizer.converged) warnings.push_back(fit.optimizer.message);
   if (design.n_omitted > 0) {
     std::ostringstream text;

@@ -100,7 +100,10 @@ class FamilyFit {
   Outcome outcome() {
     MixedSummary summary = summarize(design_, linear_, inference_);
     summary.formula = arguments_.formula;
-    for (const std::string& warning : fit_.warnings) summary.warnings.push_back(warning);
+    for (const std::string& warning : fit_.warnings)
+      if (std::find(summary.warnings.begin(), summary.warnings.end(), warning) ==
+          summary.warnings.end())
+        summary.warnings.push_back(warning);
     add_intervals(summary);
     Outcome outcome =
         outcome_of(report::to_json(summary, fit_), report::generalized_text(summary, fit_),
