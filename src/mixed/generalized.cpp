@@ -216,7 +216,12 @@ void describe_rows(const GeneralizedProblem& problem, const ModelPoint& optimum,
   fit.linear_predictor = integral.linear_predictor();
   fit.fitted.resize(fit.linear_predictor.size());
   const std::unique_ptr<Likelihood> likelihood = problem.likelihood();
-  likelihood->set_parameters(optimum.family);
+  if (!likelihood->set_parameters(optimum.family))
+    throw DataError("fit_generalized_model: the parameters of family " +
+                    std::string(to_string(fit.family)) +
+                    " have no finite estimates: the rows are too few for it; take terms of "
+                    "thresholds, scale or "
+                    "zero inflation out");
   for (Index i = 0; i < fit.fitted.size(); ++i) {
     const Index row = problem.rows().order[at(i)];
     fit.fitted[row] = likelihood->fitted(i, fit.linear_predictor[row]);

@@ -94,6 +94,10 @@ TEST_F(Refusal, OfMoreThreadsThanTheSystemHas) {
 TEST_F(Refusal, OfTooLittleIsNoCrash) {
   const std::string constant = file("constant.csv", "p,a,y\n0,3,3\n1,3,1\n");
   EXPECT_EQ(run_program({"fit", "y ~ a + (1 | p)", constant, "--family", "cumulative"}).status, 0);
+  const std::string separated = file("separated.csv", "a,y\n4,1\n4,5\n1,5\n3,3\n1,2\n5,2\n");
+  EXPECT_LE(
+      run_program({"fit", "y ~ a", separated, "--family", "cumulative", "--nominal", "a"}).status,
+      1);
   const std::string pairs = file("pairs.csv", "p,s,y\n0,1,4\n0,2,3\n1,1,1\n2,1,3\n2,2,5\n");
   EXPECT_LE(run_program({"fit", "y ~ s", pairs, "--residual", "unstructured(s|p)"}).status, 1);
   const std::string unrated = file(
