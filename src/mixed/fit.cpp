@@ -297,6 +297,13 @@ MixedFit fit_mixed_model(const Design& design, const FitOptions& options) {
   return MixedModel(design, options.threads).fit(options);
 }
 
+MixedFit refit_mixed_model(Design design, const VectorView& response, const FitOptions& options) {
+  require_same_size("refit_mixed_model", "response", response.size(), "design.response",
+                    design.response.size());
+  design.response = response;
+  return fit_mixed_model(design, options);
+}
+
 Eigen::VectorXd fitted_values(const Design& design, const MixedFit& fit, bool population) {
   VectorXd fitted =
       design.offset.size() > 0 ? design.offset : VectorXd::Zero(design.response.size());

@@ -114,5 +114,20 @@ TEST_P(MixedReference, DegreesOfFreedomEqualLmerTestAndPbkrtest) {
 INSTANTIATE_TEST_SUITE_P(Lme4, MixedReference, testing::ValuesIn(support::mixed_reference_names()),
                          [](const auto& instance) { return instance.param; });
 
+// y ↦ 3y − 2x moves β by the same map and leaves the shape of V.
+TEST(Refit, FollowsAMapOfTheResponse) {
+  const Design design = make_design(parse_formula("phq9 ~ session + (1 + session | patient)"),
+                                    read_csv(RAPPORT_TEST_DATA "/alliance/simulated_panel.csv"));
+  const MixedFit fit = fit_mixed_model(design);
+  const MixedFit again =
+      refit_mixed_model(design, VectorXd(3 * design.response - 2 * design.fixed.col(1)));
+  EXPECT_NEAR(again.fixed.estimate[0], 3 * fit.fixed.estimate[0], 1e-6);
+  EXPECT_NEAR(again.fixed.estimate[1], 3 * fit.fixed.estimate[1] - 2, 1e-6);
+  EXPECT_NEAR(again.fixed.standard_error[1], 3 * fit.fixed.standard_error[1], 1e-6);
+  EXPECT_NEAR(again.residual.sd, 3 * fit.residual.sd, 1e-6);
+  EXPECT_LT(relative_difference(again.random[0].covariance, 9 * fit.random[0].covariance), 1e-6);
+  EXPECT_THROW((void)refit_mixed_model(design, VectorXd::Zero(3)), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace rapport

@@ -150,6 +150,12 @@ class MixedModel {
 /// MixedModel(design).fit(options).
 MixedFit fit_mixed_model(const Design& design, const FitOptions& options = {});
 
+/// Fits the model of a design to another response of its rows, such as one of
+/// simulate_responses(): columns, groups and weights are taken as they are. Throws as MixedModel
+/// does, and InvalidArgument unless `response` has as many values as the design has rows.
+MixedFit refit_mixed_model(Design design, const VectorView& response,
+                           const FitOptions& options = {});
+
 /// MixedModel(formula, table, design_options).fit(options).
 MixedFit fit_mixed_model(const Formula& formula, const Table& table, const FitOptions& options = {},
                          const DesignOptions& design_options = {});
