@@ -84,6 +84,9 @@ struct Shape {
   Index piece;
   bool shuffled;
 };
+void PrintTo(const Shape& shape, std::ostream* out) {
+  *out << shape.formula << ", " << shape.piece << (shape.shuffled ? ", shuffled" : "");
+}
 
 class Accumulated : public testing::TestWithParam<Shape> {};
 

@@ -98,6 +98,7 @@ struct Fault {
   const char* text;
   std::size_t position;
 };
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.text; }
 
 class FormulaFault : public testing::TestWithParam<Fault> {};
 

@@ -114,6 +114,7 @@ struct Case {
   std::vector<Index> scale = {};
   std::vector<Index> zeros = {};
 };
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 /// Differences of f with steps h and 2h, extrapolated (Richardson): exact up to h⁴.
 template <class Value>

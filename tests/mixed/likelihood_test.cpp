@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "support/dense_likelihood.hpp"
+#include <array>
 #include <cmath>
 #include <gmock/gmock.h>
 
@@ -47,6 +48,10 @@ enum class Shape {
   crossed_slopes,
   weighted
 };
+std::string name_of(Shape shape) {
+  return std::array{"one_level", "uncorrelated",   "three_levels", "four_levels",
+                    "crossed",   "crossed_slopes", "weighted"}[static_cast<std::size_t>(shape)];
+}
 
 /// Unbalanced simulated data, 8 to 14 patients in 4 therapists in 2 clinics, seen by 3 raters.
 Design simulated_design(Shape shape, std::uint64_t seed) {
@@ -160,7 +165,11 @@ INSTANTIATE_TEST_SUITE_P(Shapes, DenseLikelihood,
                                                           Shape::three_levels, Shape::four_levels,
                                                           Shape::crossed, Shape::crossed_slopes,
                                                           Shape::weighted),
-                                          testing::Values(Criterion::ml, Criterion::reml)));
+                                          testing::Values(Criterion::ml, Criterion::reml)),
+                         [](const auto& instance) {
+                           return name_of(std::get<0>(instance.param)) +
+                                  (std::get<1>(instance.param) == Criterion::ml ? "_ml" : "_reml");
+                         });
 
 /// BLUPs are what generalised least squares predicts: Σ Z'V⁻¹(y − Xβ), conditional covariance
 /// Σ − ΣZ'V⁻¹ZΣ.

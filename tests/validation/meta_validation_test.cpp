@@ -23,6 +23,9 @@ struct Condition {
   Index k;
   double i2;
 };
+void PrintTo(const Condition& condition, std::ostream* out) {
+  *out << condition.k << " studies, I2 " << condition.i2;
+}
 
 struct Coverage {
   double normal = 0;  ///< of the Wald interval with the normal
