@@ -10,8 +10,8 @@ namespace rapport::detail {
 
 /// What generalized models and residual structures say in the same way of a search.
 
-/// The columns of X that do not depend on those before them, by name. Throws DataError where they
-/// leave no residual: too few rows, a constant response, or one that they reproduce.
+/// The columns of X that do not depend on those before them, by name. Throws DataError for
+/// too few rows or a constant response.
 FixedEffects estimable_fixed_effects(const Design& design, const std::string& function);
 
 /// A term with covariance ΛΛ', without effects of its levels.

@@ -47,7 +47,8 @@ void validate(const FitArguments& arguments) {
   if (arguments.population && arguments.predict.empty())
     throw UsageError("--population: needs --predict NEW.csv");
   if (arguments.family != "cumulative" &&
-      (arguments.thresholds != "flexible" || !arguments.nominal.empty()))
+      (arguments.thresholds != "flexible" || !arguments.nominal.empty() ||
+       arguments.proportional_odds))
     throw UsageError("--thresholds, --nominal and --proportional-odds need --family cumulative");
   if (arguments.family != "cumulative" && !arguments.scale.empty() && !is_gaussian(arguments))
     throw UsageError("--scale needs --family gaussian or cumulative");

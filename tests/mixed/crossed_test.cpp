@@ -20,8 +20,8 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using support::dense_at;
-using support::parameters_of;
+using testing_support::dense_at;
+using testing_support::parameters_of;
 
 struct FactorPlan {
   Index groups;

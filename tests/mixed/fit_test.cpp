@@ -34,7 +34,8 @@ const RandomEffects& find_term(const MixedFit& fit, Index levels, Index position
 }
 
 TEST_P(MixedReference, EstimatesEqualLme4) {
-  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const testing_support::MixedReferenceCase reference =
+      testing_support::mixed_reference(GetParam());
   const MixedFit fit = fit_mixed_model(reference.design, {.criterion = reference.criterion});
   const Json& expected = reference.expected;
   EXPECT_TRUE(fit.optimizer.converged);
@@ -44,13 +45,14 @@ TEST_P(MixedReference, EstimatesEqualLme4) {
   EXPECT_NEAR(fit.criterion.aic, expected.at("aic").number(), 1e-8 * std::abs(fit.criterion.aic));
   EXPECT_NEAR(fit.criterion.bic, expected.at("bic").number(), 1e-8 * std::abs(fit.criterion.bic));
   EXPECT_NEAR(fit.residual.sd, expected.at("sigma").number(), 1e-6 * fit.residual.sd);
-  EXPECT_LT(relative_difference(fit.fixed.estimate, support::vector_of(expected.at("estimate"))),
-            1e-6);
   EXPECT_LT(
-      relative_difference(fit.fixed.covariance, support::matrix_of(expected.at("covariance"))),
+      relative_difference(fit.fixed.estimate, testing_support::vector_of(expected.at("estimate"))),
       1e-6);
+  EXPECT_LT(relative_difference(fit.fixed.covariance,
+                                testing_support::matrix_of(expected.at("covariance"))),
+            1e-6);
   EXPECT_LT((fit.fixed.standard_error -
-             support::matrix_of(expected.at("covariance")).diagonal().cwiseSqrt())
+             testing_support::matrix_of(expected.at("covariance")).diagonal().cwiseSqrt())
                 .cwiseQuotient(fit.fixed.standard_error)
                 .cwiseAbs()
                 .maxCoeff(),
@@ -58,11 +60,12 @@ TEST_P(MixedReference, EstimatesEqualLme4) {
 }
 
 TEST_P(MixedReference, RandomEffectsEqualLme4) {
-  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const testing_support::MixedReferenceCase reference =
+      testing_support::mixed_reference(GetParam());
   const MixedFit fit = fit_mixed_model(reference.design, {.criterion = reference.criterion});
   Index seen = 0;
   for (const Json& expected : reference.expected.at("random").items()) {
-    const MatrixXd covariance = support::matrix_of(expected.at("covariance"));
+    const MatrixXd covariance = testing_support::matrix_of(expected.at("covariance"));
     const auto levels = static_cast<Index>(expected.at("levels").number());
     MatrixXd ours = find_term(fit, levels, 0).covariance;
     MatrixXd blups = find_term(fit, levels, 0).blups;
@@ -75,7 +78,7 @@ TEST_P(MixedReference, RandomEffectsEqualLme4) {
     const double floor = 1e-8 * fit.residual.sd * fit.residual.sd;
     EXPECT_LT((ours - covariance).cwiseAbs().maxCoeff(),
               2e-6 * covariance.cwiseAbs().maxCoeff() + floor);
-    const VectorXd sumsq = support::vector_of(expected.at("blup_sumsq"));
+    const VectorXd sumsq = testing_support::vector_of(expected.at("blup_sumsq"));
     EXPECT_LT((blups.colwise().squaredNorm().transpose() - sumsq).cwiseAbs().maxCoeff(),
               1e-5 * sumsq.maxCoeff() + floor);
     ++seen;
@@ -84,7 +87,8 @@ TEST_P(MixedReference, RandomEffectsEqualLme4) {
 }
 
 TEST_P(MixedReference, DegreesOfFreedomEqualLmerTestAndPbkrtest) {
-  const support::MixedReferenceCase reference = support::mixed_reference(GetParam());
+  const testing_support::MixedReferenceCase reference =
+      testing_support::mixed_reference(GetParam());
   const MixedModel model(reference.design);
   const MixedFit fit = model.fit({.criterion = reference.criterion});
   const Index p = fit.fixed.estimate.size();
@@ -97,21 +101,22 @@ TEST_P(MixedReference, DegreesOfFreedomEqualLmerTestAndPbkrtest) {
   }
   if (const Json* expected = reference.expected.find("kenward_roger")) {
     const FixedInference inference(model, fit, DegreesOfFreedom::kenward_roger);
-    EXPECT_LT(
-        relative_difference(inference.covariance(), support::matrix_of(expected->at("covariance"))),
-        1e-6);
+    EXPECT_LT(relative_difference(inference.covariance(),
+                                  testing_support::matrix_of(expected->at("covariance"))),
+              1e-6);
     for (Index j = 0; j < p; ++j) {
       const double df = expected->at("df").items()[static_cast<std::size_t>(j)].number();
       const ContrastEstimate estimate = inference.contrast(VectorXd::Unit(p, j));
       EXPECT_NEAR(estimate.df, df, 1e-6 * df);
       EXPECT_NEAR(estimate.standard_error,
-                  std::sqrt(support::matrix_of(expected->at("covariance"))(j, j)),
+                  std::sqrt(testing_support::matrix_of(expected->at("covariance"))(j, j)),
                   1e-6 * estimate.standard_error);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Lme4, MixedReference, testing::ValuesIn(support::mixed_reference_names()),
+INSTANTIATE_TEST_SUITE_P(Lme4, MixedReference,
+                         testing::ValuesIn(testing_support::mixed_reference_names()),
                          [](const auto& instance) { return instance.param; });
 
 // y ↦ 3y − 2x moves β by the same map and leaves the shape of V.

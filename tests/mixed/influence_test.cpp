@@ -78,7 +78,7 @@ constexpr const char* three_levels =
 
 void expect_lme4(const char* name, const Design& design, const Factor& groups,
                  Criterion criterion) {
-  static const Json all = support::read_json(RAPPORT_TEST_DATA "/mixed/influence.json");
+  static const Json all = testing_support::read_json(RAPPORT_TEST_DATA "/mixed/influence.json");
   const MixedFit full = fit_mixed_model(design, {.criterion = criterion});
   const std::vector<LevelInfluence> influence =
       deletion_influence(design, full, groups.codes, groups.levels);
@@ -90,12 +90,13 @@ void expect_lme4(const char* name, const Design& design, const Factor& groups,
         });
     ASSERT_NE(found, influence.end());
     EXPECT_NEAR(found->cooks_distance, expected.at("cooks_distance").number(), 1e-6);
-    EXPECT_LT(relative_difference(found->estimate, support::vector_of(expected.at("estimate"))),
-              1e-6);
-    EXPECT_LT((found->dfbetas - support::vector_of(expected.at("dfbetas"))).norm(), 1e-5);
+    EXPECT_LT(
+        relative_difference(found->estimate, testing_support::vector_of(expected.at("estimate"))),
+        1e-6);
+    EXPECT_LT((found->dfbetas - testing_support::vector_of(expected.at("dfbetas"))).norm(), 1e-5);
     const double sigma = expected.at("residual_sd").number();
     EXPECT_NEAR(found->residual_sd, sigma, 1e-6 * sigma);
-    EXPECT_LT((found->random_sd - support::vector_of(expected.at("random_sd"))).norm(),
+    EXPECT_LT((found->random_sd - testing_support::vector_of(expected.at("random_sd"))).norm(),
               2e-5 * sigma);
   }
 }

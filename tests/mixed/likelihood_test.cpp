@@ -16,9 +16,9 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using support::dense_at;
-using support::parameters_of;
 using testing::HasSubstr;
+using testing_support::dense_at;
+using testing_support::parameters_of;
 
 /// A term of an intercept and, if wanted, a slope.
 RandomTerm make_term(const std::string& factor, const std::vector<std::int32_t>& group,
@@ -131,8 +131,8 @@ double least_nearby(const Design& design, const MixedFit& fit, std::uint64_t see
                                  size * step * step.transpose());
       }
       const double sigma = fit.residual.sd * (1 + size * stream.normal());
-      least = std::min(least,
-                       support::dense_criterion(design, covariances, sigma, fit.criterion.method));
+      least = std::min(least, testing_support::dense_criterion(design, covariances, sigma,
+                                                               fit.criterion.method));
     }
   }
   return least;

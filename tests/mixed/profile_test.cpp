@@ -46,7 +46,7 @@ double deviance(const Design& design, const VectorXd& x) {
   MatrixXd covariance(2, 2);
   const double product = x[0] * std::sin(x[1]) * x[2];
   covariance << x[0] * x[0], product, product, x[2] * x[2];
-  return support::dense_criterion(design, {covariance}, x[3], Criterion::ml);
+  return testing_support::dense_criterion(design, {covariance}, x[3], Criterion::ml);
 }
 
 /// The least deviance over the parameters but one, all of them free for `held` = −1.

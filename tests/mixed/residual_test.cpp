@@ -18,7 +18,7 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using support::orthodont;
+using testing_support::orthodont;
 
 Design orthodont_design(const std::string& random = "") {
   return make_design(parse_formula("distance ~ age * Sex" + random), orthodont());

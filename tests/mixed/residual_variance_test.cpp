@@ -13,7 +13,7 @@ namespace rapport {
 namespace {
 
 using Eigen::VectorXd;
-using support::orthodont;
+using testing_support::orthodont;
 
 VarianceTerm by_sex() {
   return {.function = VarianceFunction::by_level,

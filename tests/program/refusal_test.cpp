@@ -56,6 +56,7 @@ TEST_F(Refusal, OfOptionsOutOfRange) {
   expect({"score", data, "--items", "a,b", "--decimal", "x"}, 2, "--decimal");
   expect({"agree", "awg", data, "--items", "a,b", "--group", "p", "--range", "1:2"}, 1, "outside");
   expect({"fit", "y ~ a + (1 | p)", data, "--agq", "9"}, 2, "--agq");
+  expect({"fit", "y ~ a + (1 | p)", data, "--proportional-odds"}, 2, "--proportional-odds");
   expect({"agree", "icc", data, "--raters", "a,b", "--seed", "-1"}, 2, "--seed");
   expect({"nosuch"}, 2, "\"nosuch\"; ");
 }

@@ -8,7 +8,7 @@
 #include <numbers>
 #include <vector>
 
-namespace rapport::support {
+namespace rapport::testing_support {
 
 /// The ML or REML criterion by its definition: V = σ²W⁻¹ + Σ Z Σ_t Z' as an n × n matrix, β by
 /// generalised least squares. `covariances` are those of Design::random, in the user's units.
@@ -68,4 +68,4 @@ inline double dense_at(const Design& design, const MixedFit& fit,
   return dense_criterion(design, covariances, parameters[k], fit.criterion.method);
 }
 
-}  // namespace rapport::support
+}  // namespace rapport::testing_support

@@ -12,7 +12,7 @@
 #include <vector>
 
 /// The cases of tests/reference/mixed/lmm.json: lme4, lmerTest and pbkrtest on published data.
-namespace rapport::support {
+namespace rapport::testing_support {
 
 inline Eigen::VectorXd vector_of(const Json& array) {
   Eigen::VectorXd result(static_cast<Index>(array.items().size()));
@@ -96,4 +96,4 @@ inline MixedReferenceCase mixed_reference(const std::string& name) {
   throw InvalidArgument("mixed_reference: no case " + name);
 }
 
-}  // namespace rapport::support
+}  // namespace rapport::testing_support

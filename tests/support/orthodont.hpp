@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace rapport::support {
+namespace rapport::testing_support {
 
 /// nlme's Orthodont: 27 children, four ages; Sex with males first, as there.
 inline const Table& orthodont() {
@@ -21,4 +21,4 @@ inline const Table& orthodont() {
   return table;
 }
 
-}  // namespace rapport::support
+}  // namespace rapport::testing_support

@@ -38,6 +38,8 @@ struct EffectEquations {
   Eigen::MatrixXd cross;  ///< Λ'Z'X, effects × p; rows of the design times √weight
 };
 
+/// Those of a fit of the design, which has its rows. Throws InvalidArgument for another number of
+/// random terms.
 [[nodiscard]] EffectEquations effect_equations(const Design& design, const MixedFit& fit);
 
 /// Predicts new rows with the variables coded as in the fit. `design` is the one that was fitted,
